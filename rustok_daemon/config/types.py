@@ -18,9 +18,7 @@ class Duration(float):
         """Raises ``ValueError`` that says what would be right."""
         match = _DURATION.fullmatch(text)
         if match is None:
-            raise ValueError(
-                f"{text!r} is not a duration: write a number and one of ms, s, m, h, d, for example 30s"
-            )
+            raise ValueError(f"{text!r} is not a duration: write a number and one of ms, s, m, h, d, for example 30s")
         return cls(float(match[1]) * _SECONDS[match[2]])
 
     def __str__(self) -> str:
@@ -38,9 +36,7 @@ class Size(int):
         """Raises ``ValueError`` that says what would be right."""
         match = _SIZE.fullmatch(text)
         if match is None:
-            raise ValueError(
-                f"{text!r} is not a size: write a number and one of KiB, MiB, GiB, for example 16MiB"
-            )
+            raise ValueError(f"{text!r} is not a size: write a number and one of KiB, MiB, GiB, for example 16MiB")
         return cls(int(match[1]) * _BYTES[match[2]])
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ReplyT = TypeVar("ReplyT")
 ViewT = TypeVar("ViewT")
+ViewT_co = TypeVar("ViewT_co", covariant=True)
 SettingsT = TypeVar("SettingsT", bound=msgspec.Struct)
 
 
@@ -49,14 +50,14 @@ class ActorRef(Protocol):
         """
 
 
-class ViewRef(Protocol[ViewT]):
+class ViewRef(Protocol[ViewT_co]):
     """Where another actor's published view is found; follows it over restarts."""
 
     @property
-    def current(self) -> ViewT | None:
+    def current(self) -> ViewT_co | None:
         """The view, or ``None`` while nobody publishes one or the holder of this reference is fenced."""
 
-    def get(self) -> ViewT:
+    def get(self) -> ViewT_co:
         """The view. Raises ``ActorUnavailable`` naming the view, or ``Fenced``."""
 
 
@@ -135,7 +136,7 @@ class Actor(Generic[SettingsT]):
     """
 
     section: ClassVar[str | None] = None
-    Settings: ClassVar[type[msgspec.Struct]]
+    Settings: ClassVar[type[Any]]
     routes: ClassVar[Sequence[Route]] = ()
     commands: ClassVar[Sequence[Command]] = ()
     migrations: ClassVar[Sequence[Migration]] = ()
