@@ -1,0 +1,1 @@
+"""Telemetry: structured logs, and the watch over the loop. Metrics live with what they measure."""

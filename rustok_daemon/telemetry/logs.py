@@ -1,0 +1,83 @@
+"""Logs are events with fields: JSON lines for machines, aligned text for people, secrets in neither."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import structlog
+
+from rustok_daemon.config.types import Secret
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor
+
+_SECRET_WORDS = ("password", "passwd", "secret", "token", "authorization", "api_key", "cookie", "credential")
+_REDACTED = "***"
+
+_LIBRARY_LEVEL = logging.WARNING
+"""Libraries speak through ``logging``; below this they only repeat what our own events say."""
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replaces the value of every field whose name says that it is a secret, and every ``Secret``."""
+    for name, value in event.items():
+        if isinstance(value, Secret) or (isinstance(value, str) and _names_a_secret(name)):
+            event[name] = _REDACTED
+    return event
+
+
+def _names_a_secret(name: str) -> bool:
+    lowered = name.lower()
+    return any(word in lowered for word in _SECRET_WORDS)
+
+
+def configure(level: str, format: str, stream: TextIO | None = None) -> None:
+    """Sets logging up for the process.
+
+    ``level``: debug, info, warning, error. ``format``: ``json``, ``console``, or ``auto``: console on a terminal.
+    """
+    out = stream or sys.stderr
+    as_text = format == "console" or (format == "auto" and out.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        redact,
+    ]
+    render: list[Processor] = [_console(out)] if as_text else _json()
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    _bridge_libraries(out, shared, render)
+
+
+def _console(out: TextIO) -> Processor:
+    return structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="at", sort_keys=False)
+
+
+def _json() -> list[Processor]:
+    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+
+
+def _bridge_libraries(out: TextIO, shared: list[Processor], render: list[Processor]) -> None:
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(_LIBRARY_LEVEL)
+
+
+def get_logger(**fields: Any) -> FilteringBoundLogger:
+    """A logger whose events carry ``fields``."""
+    return cast("FilteringBoundLogger", structlog.get_logger(**fields))
