@@ -44,6 +44,7 @@ class Daemon:
             **settings,
         }
         self._environment = {**clean_environment(), **environment}
+        self._config = TREE
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(directory / "notify"))
         self.process: subprocess.Popen[bytes] | None = None
@@ -69,8 +70,17 @@ class Daemon:
         assert self.process is not None
         return self.process.pid
 
-    def start(self, *, config: Path = TREE, within: float = 30, wait: bool = True) -> None:
-        command = [*PROGRAM, "run", "--config", str(config), *self.arguments]
+    def configure(self, config: Path, **environment: str) -> None:
+        """Another file than the checked-in one."""
+        self._config = config
+        self._environment.update(environment)
+
+    def set(self, **settings: str) -> None:
+        """Settings for the next start and the next command."""
+        self._settings.update({key.replace("__", "."): value for key, value in settings.items()})
+
+    def start(self, *, within: float = 30, wait: bool = True) -> None:
+        command = [*PROGRAM, "run", "--config", str(self._config), *self.arguments]
         environment = {**self._environment, "NOTIFY_SOCKET": str(self.directory / "notify")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -98,7 +108,7 @@ class Daemon:
     def cli(self, *words: str, check: bool = False, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Runs a command as an operator would, against this daemon."""
         return subprocess.run(
-            [*PROGRAM, *words, "--config", str(TREE), *self.arguments],
+            [*PROGRAM, *words, "--config", str(self._config), *self.arguments],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

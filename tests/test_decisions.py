@@ -1,0 +1,26 @@
+"""docs/decisions.md: its table of libraries is held against what the project really depends on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+NAME = re.compile(r"^[A-Za-z0-9._-]+")
+
+
+def dependencies() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {match[0] for line in project["dependencies"] if (match := NAME.match(line))}
+
+
+def named_in_the_table() -> set[str]:
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    table = text.partition("## Libraries")[2].partition("\n## ")[0]
+    rows = [row.split("|") for row in table.splitlines() if row.startswith("| ") and not row.startswith("| capability")]
+    return {name.strip("` ") for row in rows for name in row[2].split(",")}
+
+
+def test_every_dependency_has_its_row_and_every_row_its_dependency() -> None:
+    assert named_in_the_table() == dependencies()
