@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, get_type_hints, overload
 
 import msgspec
+
+from rustok_daemon.declarations import Health
 
 from .specs import Kind
 
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from structlog.typing import FilteringBoundLogger
 
-    from ..config import Configuration
-    from ..declarations import Command, Health, HealthCheck, Migration, Route, Seed
+    from rustok_daemon.config import Configuration
+    from rustok_daemon.declarations import Command, HealthCheck, Migration, Route, Seed
 
 ReplyT = TypeVar("ReplyT")
 ViewT = TypeVar("ViewT")
@@ -114,7 +117,58 @@ class Runnable(Protocol):
     """What a ``ChildSpec.start`` makes."""
 
     async def run(self, context: Context) -> None:
-        """Lives until it is cancelled. Returning is a normal end; raising is a failure; ``Ignore`` raised before ``ready`` is OTP's ignore."""
+        """Lives until it is cancelled.
+
+        Returning is a normal end; raising is a failure; ``Ignore`` raised before ``ready`` is OTP's ignore.
+        """
+
+
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+
+class CheckHealth(Request[Health], frozen=True):
+    """Asked of every actor by the engine; answered by ``Actor.health``."""
+
+
+@overload
+def receive(handler: HandlerT) -> HandlerT: ...
+
+
+@overload
+def receive(*, concurrent: int) -> Callable[[HandlerT], HandlerT]: ...
+
+
+def receive(handler: HandlerT | None = None, *, concurrent: int = 0) -> HandlerT | Callable[[HandlerT], HandlerT]:
+    """Marks a method as the handler of the message type its parameter is annotated with.
+
+    ``concurrent``: up to so many run at once, in the actor's own nursery, beside the mailbox; otherwise one message is
+    handled after the other. Handlers may be sync or async.
+    """
+
+    def mark(function: HandlerT) -> HandlerT:
+        function.__receives__ = concurrent  # type: ignore[attr-defined]
+        return function
+
+    return mark if handler is None else mark(handler)
+
+
+class Handler(msgspec.Struct, frozen=True):
+    """One ``@receive`` method: its name, and how many of it may run at once (0: in turn)."""
+
+    name: str
+    concurrent: int
+
+
+def handlers_of(actor: type[Actor[Any]]) -> dict[type[Any], Handler]:
+    """Which message type is handled by which method. Raises ``TypeError`` for a handler without an annotation."""
+    found: dict[type[Any], Handler] = {}
+    for name, function in inspect.getmembers(actor, lambda member: hasattr(member, "__receives__")):
+        hints = get_type_hints(function)
+        hints.pop("return", None)
+        if len(hints) != 1:
+            raise TypeError(f"{actor.__name__}.{name}: annotate its one parameter with the message type it takes")
+        found[next(iter(hints.values()))] = Handler(name, function.__receives__)
+    return found
 
 
 class Actor(Generic[SettingsT]):
@@ -131,8 +185,8 @@ class Actor(Generic[SettingsT]):
             async def on_greet(self, message: Greet) -> str: ...
 
     Order of a life: ``setup``, then ``context.ready()``, then the mailbox beside ``background``, then ``teardown``
-    (shielded, within the shutdown budget). An exception that leaves any of them ends the incarnation and the supervisor's rules apply. One raised by the handler
-    of a ``Request`` that is an ``actors``' own answer (``ReplyError`` and below) goes to the asker alone.
+    (shielded, within the shutdown budget). An exception that leaves any of them ends the incarnation, and the
+    supervisor's rules apply. What a handler raises as its answer (``ReplyError`` and below) goes to the asker alone.
     """
 
     section: ClassVar[str | None] = None
@@ -181,3 +235,19 @@ class Actor(Generic[SettingsT]):
     def health(self) -> Health:
         """The actor's own word; asked through the mailbox, so that a stuck actor is seen as stuck."""
         return Health()
+
+    @classmethod
+    def message_types(cls) -> tuple[type[Any], ...]:
+        """What can be told or asked."""
+        return tuple(handlers_of(cls))
+
+    async def run(self, context: Context) -> None:
+        """One incarnation; see the order of a life above."""
+        from .mailbox_loop import serve
+
+        self.context = context
+        await serve(self)
+
+    @receive
+    def _on_check_health(self, message: CheckHealth) -> Health:
+        return self.health()

@@ -9,11 +9,15 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .errors import BadSpecification
+
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from .actor import Runnable
 
 
@@ -98,10 +102,21 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     backoff: Backoff = Backoff()
     mailbox: int = 1000
     overflow: Overflow = Overflow.WAIT
+    make_metrics: Callable[[CollectorRegistry], Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
+        _check(self.shutdown >= 0, self.id, "shutdown", "0 or more seconds")
+        _check(self.mailbox >= 1, self.id, "mailbox", "at least 1 message")
+        _check_significant(self)
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A supervisor and, in start order, its children."""
+    """A supervisor and, in start order, its children.
+
+    Under ``simple_one_for_one`` there are none at first: ``template`` makes the specification of each from what
+    ``start_child`` is given, its ``id`` is made unique, and all are stopped at once.
+    """
 
     id: str
     children: tuple[ChildSpec | SupervisorSpec, ...] = ()
@@ -114,3 +129,36 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
     significant: bool = False
     backoff: Backoff = Backoff()
     max_children: int | None = None
+    template: Callable[..., ChildSpec] | None = None
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
+        _check(self.intensity >= 0, self.id, "intensity", "0 or more restarts")
+        _check(0 < self.period < math.inf, self.id, "period", "more than 0 seconds, and finite")
+        _check_significant(self)
+        dynamic = self.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+        _check((self.template is not None) == dynamic, self.id, "template", "given exactly with simple_one_for_one")
+        _check(not (dynamic and self.children), self.id, "children", "none under simple_one_for_one")
+        for child in self.children:
+            self.check_child(child)
+        ids = [child.id for child in self.children]
+        _check(len(ids) == len(set(ids)), self.id, "children", f"each id once, not {sorted(ids)}")
+
+    def check_child(self, child: ChildSpec | SupervisorSpec) -> None:
+        """Raises ``BadSpecification`` for a significant child under a supervisor that never shuts itself down."""
+        bad = child.significant and self.auto_shutdown is AutoShutdown.NEVER
+        _check(not bad, child.id, "significant", f"false while auto_shutdown of {self.id!r} is never")
+
+
+def _check(good: bool, id: str, field: str, right: str) -> None:
+    if not good:
+        raise BadSpecification(f"child {id!r}: {field} must be {right}")
+
+
+def _check_id(id: str) -> None:
+    _check(bool(id) and "/" not in id, id, "id", "a name without '/'")
+
+
+def _check_significant(spec: ChildSpec | SupervisorSpec) -> None:
+    bad = spec.significant and spec.restart is Restart.PERMANENT
+    _check(not bad, spec.id, "significant", "false for a permanent child, which never ends for good")

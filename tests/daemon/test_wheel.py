@@ -31,7 +31,7 @@ def test_it_carries_the_tree_and_the_documents_its_pages_show(wheel: Path) -> No
 
 
 def test_it_runs_outside_of_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked ahead of everything else on the path: the environment's other packages serve it, the checkout does not."""
+    """Unpacked ahead of all else on the path: the environment's other packages serve it, the checkout does not."""
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     with daemon({"redis.url": "off"}) as made:
