@@ -1,18 +1,12 @@
-"""Configuration: files, environment and ``--set`` become typed sections once, at the edge (contract.md, "Configuration")."""
+"""Configuration: files, environment and ``--set`` become typed sections once, at the edge (contract.md, "Configuration").
 
-from __future__ import annotations
+A section is a ``msgspec.Struct``. Beside msgspec's own types its fields may be ``Duration``, ``Size``, ``Secret``,
+``Path`` and IP networks. A method ``problems(environment)`` of the struct yields ``(key, what is wrong)`` for what a
+single field cannot tell. All that is wrong is found in one go, each with its place and what would be right.
+"""
 
-from typing import Protocol, TypeVar
+from .configuration import Configuration
+from .errors import ConfigurationError
+from .loading import LoadOptions, load
 
-import msgspec
-
-SectionT = TypeVar("SectionT", bound=msgspec.Struct)
-
-
-class Configuration(Protocol):
-    """What was loaded: frozen, checked, its secrets redacted wherever it is printed."""
-
-    environment: str
-
-    def section(self, kind: type[SectionT]) -> SectionT:
-        """The typed section that ``kind`` declares."""
+__all__ = ["Configuration", "ConfigurationError", "LoadOptions", "load"]
