@@ -73,6 +73,11 @@ class RedisProcess:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def wait(self) -> None:
+        """Until it ended by itself or by somebody else."""
+        assert self._process is not None
+        self._process.wait()
+
     def freeze(self) -> None:
         """The sockets stay open and nothing answers any more."""
         os.kill(self.pid, signal.SIGSTOP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -19,6 +19,7 @@ from .errors import RedisRefused, RedisUnavailable, RedisUnsupported
 _CONNECTIONS = 8
 _MAX_PAYLOAD = 16 * 1024
 _HEARTBEAT = "rustok"
+_REFUSALS = (AuthenticationError, AuthorizationError, ResponseError)
 
 
 class Wire:
@@ -53,25 +54,28 @@ class Wire:
         heartbeat: float,
         lost_after: float,
         subscribed: Callable[[], None],
-        deliver: Callable[[tuple[str, bytes]], Any],
+        deliver: Callable[[tuple[str, bytes]], None],
     ) -> None:
         """Subscribes on a connection of its own and delivers until it is lost, which it raises; it never returns."""
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
             async with self._bounded():
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py leaves it bare
                 await _refuse_cluster(connection)
                 early = await _subscribe(connection, channels)
             subscribed()
             for message in early:
-                await deliver(message)
+                deliver(message)
             with _translated():
                 await _deliver_until_lost(connection, heartbeat, lost_after, deliver)
         finally:
             await connection.disconnect(nowait=True)
 
     async def close(self) -> None:
-        await self._pool.disconnect()
+        """Whatever the connections still say to it is of no interest."""
+        with suppress(RedisUnavailable):
+            async with self._bounded():
+                await self._pool.disconnect()
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
@@ -97,7 +101,7 @@ async def _subscribe(connection: AbstractConnection, channels: Sequence[str]) ->
 
 
 async def _deliver_until_lost(
-    connection: AbstractConnection, heartbeat: float, lost_after: float, deliver: Callable[[tuple[str, bytes]], Any]
+    connection: AbstractConnection, heartbeat: float, lost_after: float, deliver: Callable[[tuple[str, bytes]], None]
 ) -> None:
     """A PING through the subscription itself: a server that is frozen or behind a half-open connection stays silent."""
     now = asyncio.get_running_loop().time
@@ -110,7 +114,7 @@ async def _deliver_until_lost(
         reply = await connection.read_response(timeout=max(0.0, min(beat_at, heard + lost_after) - now()))
         if reply is not None:
             if reply[0] == b"message":
-                await deliver(_message(reply))
+                deliver(_message(reply))
             heard = now()
         elif now() - heard >= lost_after:
             raise RedisUnavailable(f"silent for {lost_after:g} s")
@@ -136,7 +140,8 @@ def _translated() -> Iterator[None]:
     """redis-py's exceptions become ours."""
     try:
         yield
-    except (AuthenticationError, AuthorizationError, ResponseError) as error:
-        raise RedisRefused(str(error)) from error
     except (AnyRedisError, OSError) as error:
-        raise RedisUnavailable(str(error) or type(error).__name__) from error
+        refused = isinstance(error, _REFUSALS) or isinstance(
+            error.__cause__, _REFUSALS
+        )  # while connecting, it is wrapped
+        raise (RedisRefused if refused else RedisUnavailable)(str(error) or type(error).__name__) from error
