@@ -21,6 +21,7 @@ _LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a goodbye from the server in between leaves asyncpg's state machine in
     ConnectionError,
     OSError,
 )
@@ -119,10 +120,9 @@ class Wire:
         connection = await self._pool.acquire()
         try:
             yield connection
-        except asyncpg.PostgresError:
-            raise
-        except BaseException:
-            connection.terminate()
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError) or isinstance(error, _LOST):
+                connection.terminate()
             raise
         finally:
             await self._pool.release(connection, timeout=_ROLL_BACK_WITHIN)
