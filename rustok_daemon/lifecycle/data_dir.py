@@ -25,8 +25,13 @@ def hold(directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        (directory / _LOCK).unlink(missing_ok=True)
+        release(directory)
         os.close(lock)
+
+
+def release(directory: Path) -> None:
+    """Removes the lock file; the lock itself ends with the process."""
+    (directory / _LOCK).unlink(missing_ok=True)
 
 
 def _open_and_lock(directory: Path) -> int:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 
 class DaemonPhase:
-    """Starting, then started, then draining; never back."""
+    """Starting, then started, then stopping, then draining; never back."""
 
-    __slots__ = ("_draining", "_started")
+    __slots__ = ("cut", "draining", "started", "stopping")
 
     def __init__(self) -> None:
-        self._started = False
-        self._draining = False
-
-    @property
-    def started(self) -> bool:
-        return self._started
-
-    @property
-    def draining(self) -> bool:
-        return self._draining
+        self.started = False
+        self.stopping = False
+        """Asked to stop: from now on the end of the drain is a drain, and not a restart."""
+        self.draining = False
+        self.cut = 0
+        """What a drain could not finish in time."""
 
     def mark_started(self) -> None:
-        self._started = True
+        self.started = True
+
+    def mark_stopping(self) -> None:
+        self.stopping = True
 
     def mark_draining(self) -> None:
-        self._draining = True
+        self.draining = True
