@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class DaemonClient(Protocol):
-    """HTTP over the daemon's unix socket with the local admin token. Raises ``DaemonUnreachable`` (exit 3); a problem+json answer raises ``CommandFailed`` (exit 1, 4 for 404, its detail printed)."""
+    """HTTP over the daemon's unix socket, with the local admin token.
+
+    Raises ``DaemonUnreachable`` (exit 3); a problem that the daemon answers with raises ``CommandFailed`` (exit 1), or
+    ``NoSuchThing`` (exit 4) for a 404; its detail is what is printed.
+    """
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any: ...
 
@@ -26,6 +30,9 @@ class DaemonClient(Protocol):
 class Output(Protocol):
     """Prints once: JSON with ``"schema": 1`` under ``--json``, else a table on a terminal or plain text in a pipe."""
 
+    @property
+    def as_json(self) -> bool: ...
+
     def document(self, value: Mapping[str, Any], text: str | None = None) -> None: ...
 
     def table(self, key: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None: ...
@@ -34,7 +41,16 @@ class Output(Protocol):
 
 
 class CommandContext(Protocol):
-    arguments: Mapping[str, Any]
-    configuration: Configuration
-    daemon: DaemonClient
-    output: Output
+    """What ``Command.run`` is called with."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+
+    @property
+    def configuration(self) -> Configuration: ...
+
+    @property
+    def daemon(self) -> DaemonClient: ...
+
+    @property
+    def output(self) -> Output: ...

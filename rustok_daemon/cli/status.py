@@ -1,0 +1,108 @@
+"""``rustok-daemon status``: the tree as a person reads it. Its lines are contract; tests hold them to the letter."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from .context import CommandContext
+
+_GOOD = ("running",)
+_NARROW = 100
+Node = Mapping[str, Any]
+
+
+def run(context: CommandContext) -> int:
+    """0: everything runs; 1: something does not."""
+    if context.arguments["watch"]:
+        return _watch(context)
+    tree = context.daemon.get("/v1/supervisor/tree")
+    context.output.document({"tree": tree}, render(tree, datetime.now(UTC), _width()))
+    return 0 if healthy(tree) else 1
+
+
+def healthy(tree: Node) -> bool:
+    return all(node["state"] in _GOOD for _, node in _walk(tree, ""))
+
+
+def _watch(context: CommandContext) -> int:
+    from rich.live import Live
+    from rich.text import Text
+
+    tree: Node = {}
+    try:
+        with Live(auto_refresh=False, screen=sys.stdout.isatty()) as live:
+            while True:
+                tree = context.daemon.get("/v1/supervisor/tree")
+                live.update(Text(render(tree, datetime.now(UTC), _width())), refresh=True)
+                time.sleep(1)
+    except KeyboardInterrupt:
+        return 0 if tree and healthy(tree) else 1
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 200
+
+
+def render(tree: Node, now: datetime, width: int) -> str:
+    """One row a child: name in the tree, state, age, restarts, mailbox, rate, and what is wrong with it."""
+    rows = [_row(prefix, node, now) for prefix, node in _walk(tree, "")]
+    heads = ["", "state", "age", "restarts", "mailbox", "msg/s", ""]
+    if width < _NARROW:
+        rows = [[*row[:4], row[6]] for row in rows]
+        heads = [*heads[:4], ""]
+    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    lines = ["  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)) for row in [heads, *rows]]
+    return "\n".join(line.rstrip()[:width] for line in lines)
+
+
+def _row(prefix: str, node: Node, now: datetime) -> list[str]:
+    mailbox = node.get("mailbox")
+    restarts = node["restarts"]
+    return [
+        prefix + str(node["id"]),
+        _state(node),
+        age((now - datetime.fromisoformat(node["since"])).total_seconds()),
+        f"{restarts['window']}/{restarts['total']}" if restarts["total"] else "-",
+        f"{mailbox['depth']}/{mailbox['capacity']}" if mailbox else "-",
+        f"{node['rate']:g}" if mailbox else "-",
+        _trouble(node),
+    ]
+
+
+def _state(node: Node) -> str:
+    left = node.get("backoff_left_ms")
+    return f"backoff {left / 1000:.1f}s" if left else str(node["state"])
+
+
+def _trouble(node: Node) -> str:
+    if node.get("reason"):
+        return str(node["reason"])
+    error = node.get("last_error")
+    return f"last error {error['at'][11:19]}: {error['type']}: {error['message']}" if error else ""
+
+
+def age(seconds: float) -> str:
+    """``3s``, ``4m12s``, ``2h05m``, ``3d04h``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+
+
+def _walk(node: Node, lead: str, branch: str = "") -> Iterator[tuple[str, Node]]:
+    """Every node with what is drawn before its name."""
+    yield lead + branch, node
+    below = lead + {"├─ ": "│  ", "└─ ": "   "}.get(branch, "")
+    children = node["children"]
+    for number, child in enumerate(children):
+        yield from _walk(child, below, "└─ " if number == len(children) - 1 else "├─ ")

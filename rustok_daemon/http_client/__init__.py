@@ -1,0 +1,5 @@
+"""HTTP from our side: the one room of httpx."""
+
+from .daemon_client import HttpDaemonClient
+
+__all__ = ["HttpDaemonClient"]
