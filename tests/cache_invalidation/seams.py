@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from actors.cache_invalidation.sql import TAKE_PUBLISHER_LOCK
 from actors.messages import Identity, Resolution
 from rustok_daemon.supervision.actor import Message
 from rustok_daemon.supervision.errors import ActorUnavailable
@@ -124,3 +125,65 @@ class RedisServer:
     def _answer(self) -> None:
         if self.down is not None:
             raise self.down
+
+
+class Session(Feed):
+    """A LISTEN connection: a feed that also answers the listener's own questions."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        super().__init__()
+        self._server = server
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        await trio.lowlevel.checkpoint()
+        if sql == TAKE_PUBLISHER_LOCK:
+            return self._server.take_lock(self)
+        return self._server.triggers_in_place
+
+
+class PostgresServer:
+    """A ``Database`` whose listeners are feeds; ``down`` refuses everything with that error."""
+
+    available = True
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.attempts: list[float] = []
+        self.down: Exception | None = None
+        self.triggers_in_place = True
+        self.lock_is_free = True
+        self.tenants: list[dict[str, Any]] = []
+
+    def take_lock(self, session: Session) -> bool:
+        free, self.lock_is_free = self.lock_is_free, False
+        return free
+
+    @asynccontextmanager
+    async def listen(self, *channels: str, heartbeat: float = 2.0, lost_after: float = 5.0) -> AsyncIterator[Session]:
+        self.attempts.append(trio.current_time())
+        if self.down is not None:
+            raise self.down
+        self.sessions.append(Session(self))
+        yield self.sessions[-1]
+
+    async def fetch(self, sql: str, *args: Any, name: str, within: float | None = None) -> list[dict[str, Any]]:
+        await trio.lowlevel.checkpoint()
+        if self.down is not None:
+            raise self.down
+        (after,) = args
+        return [row for row in self.tenants if after is None or row["id"] > after][:500]
+
+    async def fetchrow(self, sql: str, *args: Any, name: str, within: float | None = None) -> None:
+        raise NotImplementedError
+
+    async def fetchval(self, sql: str, *args: Any, name: str, within: float | None = None) -> None:
+        raise NotImplementedError
+
+    async def execute(self, sql: str, *args: Any, name: str, within: float | None = None) -> str:
+        raise NotImplementedError
+
+    def transaction(self, *, name: str, within: float | None = None) -> Any:
+        raise NotImplementedError
+
+    async def ping(self, *, within: float = 2.0) -> None:
+        raise NotImplementedError
