@@ -90,15 +90,15 @@ async def test_a_cancelled_call_to_a_frozen_server_ends(redis_server: RedisProce
             redis_server.kill()
 
 
-async def test_a_side_thread_that_ends_is_an_unavailable_redis(redis_server: RedisProcess) -> None:
+async def test_a_side_thread_that_is_gone_is_an_unavailable_redis(redis_server: RedisProcess) -> None:
     with trio.fail_after(10):
         async with open_side() as side, open_redis(side, redis_server.url, 1.0) as redis:
-            async with redis.subscribe("a") as subscription:
-                await side.stop()
-                with pytest.raises(RedisUnavailable):
-                    await subscription.receive()
+            await side.stop()
             with pytest.raises(RedisUnavailable):
                 await redis.ping()
+            with pytest.raises(RedisUnavailable):
+                async with redis.subscribe("a"):
+                    raise AssertionError("subscribed without a thread")
 
 
 async def test_an_abandoned_holder_is_refused(redis_server: RedisProcess) -> None:
