@@ -70,17 +70,20 @@ class TenantDirectory(Protocol):
         """A fresh answer from the cache, or ``None``. Counts nothing but hits."""
 
     async def resolve(self, identity: Identity) -> Resolution:
-        """The answer, loading it if need be; one load for all who wait. Raises ``TenantUnavailable`` (with ``retry_after`` seconds)."""
+        """The answer, loading it if need be; one load for all who wait. Raises ``TenantUnavailable``."""
 
     def invalidate(self, identities: Iterable[Identity] | None) -> None:
-        """Forgets these identities, all aliases of their tenants and the flights begun before; ``None``: everything, naming all."""
+        """Forgets these identities, all aliases of their tenants and the flights begun before; ``None``: all of them."""
 
     def gap(self) -> None:
         """A channel of invalidation was lost: what is cached must be read again before it serves as fresh."""
 
 
 class TenantUnavailable(Exception):
-    """The resolver cannot tell: database down, breaker open, too many flights, load timed out."""
+    """The resolver cannot tell: database down, breaker open, too many flights, load timed out.
+
+    ``retry_after``: in how many seconds a second try may succeed.
+    """
 
     def __init__(self, reason: str, retry_after: float) -> None:
         super().__init__(reason)

@@ -17,6 +17,7 @@ from rustok_daemon.lifecycle import exit_codes
 from rustok_daemon.postgres.interface import Database
 from rustok_daemon.redis import Endpoint, Redis, RedisUnsupported, endpoint
 from rustok_daemon.redis.client import open_redis
+from rustok_daemon.redis.commands import COMMANDS, redacted
 from rustok_daemon.supervision.actor import Actor
 from rustok_daemon.supervision.errors import FatalExit, unwrap
 
@@ -40,6 +41,7 @@ class CacheInvalidation(Actor[ListenerSettings]):
     """Hears of every change to a tenant, through Postgres and through Redis, and tells the resolver's cache at once."""
 
     Settings = ListenerSettings
+    commands = COMMANDS
     migrations = (TRIGGERS,)
     health_checks = (HealthCheck(slug="cache_invalidation", name="Cache invalidation"),)
 
@@ -56,12 +58,13 @@ class CacheInvalidation(Actor[ListenerSettings]):
 
     async def setup(self) -> None:
         redis = self.settings.redis
-        self.context.log.info("Redis", source=redis.source, used=redis.url is not None)
         self._metrics: ListenerMetrics = self.context.metrics
         self._metrics.postgres.starting()
         if redis.url is None:
+            self.context.log.info("working without Redis", reason=redis.source)
             self._metrics.redis.off(redis.source)
         else:
+            self.context.log.info("working with Redis", url=redacted(redis.url.reveal()), source=redis.source)
             self._metrics.redis.starting()
         self._invalidator = Invalidator(self.context.view(TenantDirectory), self.context.actor("tenant_resolver"))
 

@@ -21,7 +21,7 @@ class Status(enum.IntEnum):
 class Channel:
     """Counters live as long as the process; the status is that of the running incarnation."""
 
-    __slots__ = ("gaps", "last_message_at", "messages", "name", "reason", "rejected", "status")
+    __slots__ = ("gaps", "last_message_at", "messages", "name", "position", "reason", "rejected", "status")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -30,6 +30,8 @@ class Channel:
         self.messages = 0
         self.rejected = 0
         self.gaps = 0
+        self.position: int | None = None
+        """The last number that was applied, on a channel that counts: RusToK's generation."""
         self.last_message_at: float | None = None
 
     def starting(self) -> None:
@@ -58,5 +60,6 @@ class Channel:
             "messages": self.messages,
             "rejected": self.rejected,
             "gaps": self.gaps,
+            "position": self.position,
             "last_message_at": None if heard_at is None else datetime.fromtimestamp(heard_at, UTC).isoformat(),
         }

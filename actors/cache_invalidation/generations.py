@@ -25,11 +25,6 @@ class GenerationTrack:
     def __init__(self) -> None:
         self._last: Generation | None = None
 
-    @property
-    def number(self) -> int | None:
-        """The last generation that was applied; ``None`` before the first."""
-        return None if self._last is None else self._last.number
-
     def classify(self, generation: Generation) -> Step:
         """Says how ``generation`` follows.
 

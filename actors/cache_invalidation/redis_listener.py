@@ -48,7 +48,7 @@ class RedisListener:
         self._report = report
         self._log = log
         self._rejections = Rejections(channel, log)
-        self.generations = GenerationTrack()
+        self._generations = GenerationTrack()
 
     async def run(self) -> None:
         await keep_listening(self._listen, self._lost, unless=(RedisUnavailable, RedisRefused), backoff=_BACKOFF)
@@ -61,7 +61,7 @@ class RedisListener:
 
     def _subscribed(self) -> None:
         self._log.info("listening to Redis", channels=[INVALIDATE_CHANNEL, GENERATION_CHANNEL])
-        self.generations.forget()
+        self._generations.forget()
         self._channel.healthy()
         self._invalidator.gap(self._channel)
         self._report()
@@ -86,10 +86,11 @@ class RedisListener:
             self._rejections.add(name, error)
 
     def _follow(self, generation: Generation) -> None:
-        step = self.generations.classify(generation)
+        step = self._generations.classify(generation)
         if step in (Step.DUPLICATE, Step.STALE):
             return
         if step in (Step.GAP, Step.UNVERIFIED_FIRST):
             self._invalidator.gap(self._channel)
         self._invalidator.invalidate("redis_generation", None if generation.tenant is None else (generation.tenant,))
-        self.generations.acknowledge(generation)
+        self._generations.acknowledge(generation)
+        self._channel.position = generation.number

@@ -176,6 +176,7 @@ async def test_generations_in_order_invalidate_their_tenant(rig: Rig, autojump_c
         rig.hear(GENERATION_CHANNEL, format_generation(Generation(number, 1, ONE)))
     assert rig.directory.calls == [GAP, (ONE,), (ONE,), (ONE,)]
     assert rig.resolver.told[-1] == Invalidated("redis_generation", (ONE,))
+    assert rig.channel.details()["position"] == 7
 
 
 async def test_a_generation_of_all_tenants_invalidates_everything(rig: Rig, autojump_clock: MockClock) -> None:
