@@ -1,0 +1,30 @@
+"""What a client may ask of the server (contract.md, section ``http``)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes and seconds. A deadline is kept to within ``resolution`` seconds, and never missed early."""
+
+    max_head: int = 32 << 10
+    """Of a request line and its headers together, and of a chunked body's trailers."""
+    max_body: int = 16 << 20
+    max_message: int = 1 << 20
+    """Of one WebSocket message; a larger one closes with 1009."""
+    header_timeout: float = 10.0
+    """From the first byte of a head to its last."""
+    body_timeout: float = 30.0
+    """Between two reads of a body, and between two moments at which a writer makes progress."""
+    keep_alive: float = 75.0
+    """How long a connection may wait for the first byte of a request."""
+    close_timeout: float = 2.0
+    """How long a closed connection may go on sending before it is reset, and a WebSocket's closing handshake may take."""
+    max_connections: int = 12_000
+
+    @property
+    def resolution(self) -> float:
+        """How often deadlines are looked at."""
+        shortest = min(self.header_timeout, self.body_timeout, self.keep_alive, self.close_timeout)
+        return min(0.5, max(0.01, shortest / 4))

@@ -1,0 +1,48 @@
+"""The answers the server gives by itself: ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from .errors import Refused
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def encode(refused: Refused, date: bytes, *, with_body: bool = True) -> bytes:
+    """The whole response; it always says that the connection ends."""
+    title = HTTPStatus(refused.status).phrase
+    body = msgspec.json.encode(_Problem(f"urn:rustok:{refused.name}", title, refused.status, refused.detail))
+    head = b"HTTP/1.1 %d %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\n" % (
+        refused.status,
+        title.encode("ascii"),
+        len(body),
+    )
+    extra = b"".join(b"%b: %b\r\n" % field for field in refused.headers)
+    return b"".join((head, extra, date, b"connection: close\r\n\r\n", body if with_body else b""))
+
+
+def failed() -> Refused:
+    """The application raised before it answered."""
+    return Refused(500, "internal_error", "the request could not be handled")
+
+
+def too_slow() -> Refused:
+    return Refused(408, "request_timeout", "the request did not arrive in time")
+
+
+def incomplete() -> Refused:
+    return Refused(400, "bad_request", "the request ended early")
+
+
+def full() -> Refused:
+    return Refused(
+        503, "too_many_connections", "the server has no room for more connections", ((b"retry-after", b"1"),)
+    )

@@ -1,0 +1,202 @@
+"""One accepted socket: reads and writes with deadlines, and the bytes that were read ahead."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import termios
+from contextlib import suppress
+
+import trio
+from trio.lowlevel import notify_closing, wait_readable, wait_writable
+
+from .clock import NEVER, Clock
+from .errors import ClientDisconnected, ClientTooSlow, ProtocolMisuse, TimedOut, Woken
+
+_READ = 64 << 10
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class Wire:
+    """The connection's bytes: what was read ahead lies in ``buffer`` from ``position`` on.
+
+    trio's own socket reschedules the task on each call. Here a write that the kernel takes at once is one system
+    call and no checkpoint, and a read waits before it tries, since the next request is seldom there already.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_fd",
+        "_sock",
+        "_woken",
+        "_writing",
+        "buffer",
+        "eof",
+        "position",
+        "read_deadline",
+        "write_deadline",
+    )
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._clock = clock
+        self._woken = False
+        self._writing = False
+        self.buffer = b""
+        self.position = 0
+        self.eof = False
+        self.read_deadline = NEVER
+        self.write_deadline = NEVER
+
+    @property
+    def unread(self) -> int:
+        """How many bytes were read ahead."""
+        return len(self.buffer) - self.position
+
+    def take(self) -> bytes:
+        """Removes and returns what was read ahead."""
+        taken = self.buffer[self.position :]
+        self.put_back(b"")
+        return taken
+
+    def put_back(self, rest: bytes) -> None:
+        """Makes ``rest`` what was read ahead."""
+        self.buffer = rest
+        self.position = 0
+
+    async def read_ahead(self, deadline: float) -> bool:
+        """Appends one read to what was read ahead; ``False`` at the end of the stream. Raises as ``read``."""
+        data = await self.read(deadline)
+        self.put_back(self.take() + data)
+        return bool(data)
+
+    async def read(self, deadline: float) -> bytes:
+        """The next bytes of the stream, past what was read ahead; none at its end.
+
+        Raises ``TimedOut``, ``Woken`` after ``wake``, ``ClientDisconnected``.
+        """
+        self.read_deadline = deadline
+        self._woken = False
+        try:
+            while True:
+                try:
+                    await wait_readable(self._fd)
+                    data = self._sock.recv(_READ)
+                except trio.ClosedResourceError:
+                    self._raise_if_interrupted()
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    raise ClientDisconnected(*error.args) from error
+                else:
+                    self.eof = not data
+                    return data
+        finally:
+            self.read_deadline = NEVER
+
+    def read_now(self) -> bytes:
+        """What has arrived and nobody waited for."""
+        try:
+            return self._sock.recv(_READ)
+        except OSError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Returns when the kernel has it all, without a checkpoint if that is at once.
+
+        Raises ``ClientDisconnected``; ``ClientTooSlow`` when nothing moved for ``body_timeout``.
+        """
+        if self._writing:
+            raise ProtocolMisuse("two tasks send at once")
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise ClientDisconnected(*error.args) from error
+        if sent < len(data):
+            await self._write_on([memoryview(data)[sent:]])
+
+    async def write_parts(self, parts: tuple[bytes, ...]) -> None:
+        """As ``write``, without joining the parts: for large ones."""
+        if self._writing:
+            raise ProtocolMisuse("two tasks send at once")
+        await self._write_on([memoryview(part) for part in parts if part])
+
+    def write_now(self, data: bytes) -> None:
+        """Writes as much as the kernel takes at once: for last words to a client that may not listen."""
+        with suppress(OSError):
+            self._sock.send(data)
+
+    def wake(self) -> None:
+        """Ends a read that waits."""
+        self._woken = True
+        notify_closing(self._fd)
+
+    def expire(self) -> None:
+        """Lets a read or write that waits look at its deadline."""
+        notify_closing(self._fd)
+
+    def shut_writing(self) -> None:
+        """Says that nothing more will be written."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def reset_on_close(self) -> None:
+        """Makes ``close`` a reset: the client must not take what it has for the whole."""
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+
+    def close(self) -> None:
+        notify_closing(self._fd)
+        self._sock.close()
+
+    def _raise_if_interrupted(self) -> None:
+        if self._clock.now >= self.read_deadline:
+            raise TimedOut
+        if self._woken:
+            raise Woken
+
+    async def _write_on(self, parts: list[memoryview]) -> None:
+        self._writing = True
+        try:
+            while parts:
+                try:
+                    _drop(parts, self._sock.sendmsg(parts[:64]))
+                except BlockingIOError:
+                    await self._room_to_write()
+                except OSError as error:
+                    raise ClientDisconnected(*error.args) from error
+        finally:
+            self._writing = False
+            self.write_deadline = NEVER
+
+    async def _room_to_write(self) -> None:
+        """Waits for room. The kernel announces it late, a third of its buffer at once, so at the deadline it is asked."""
+        unsent = self._unsent()
+        self.write_deadline = self._clock.body
+        while True:
+            try:
+                await wait_writable(self._fd)
+            except trio.ClosedResourceError:
+                if self._clock.now < self.write_deadline:
+                    continue
+                before, unsent = unsent, self._unsent()
+                if unsent >= before:
+                    raise ClientTooSlow("the client reads nothing") from None
+                self.write_deadline = self._clock.body
+            else:
+                return
+
+    def _unsent(self) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+
+
+def _drop(parts: list[memoryview], sent: int) -> None:
+    """Removes the first ``sent`` bytes."""
+    while parts and sent >= len(parts[0]):
+        sent -= len(parts.pop(0))
+    if sent:
+        parts[0] = parts[0][sent:]
