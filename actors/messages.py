@@ -9,16 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from actors.identities import Identity
 from rustok_daemon.supervision.actor import Message
-
-IdentityKind = Literal["uuid", "slug", "host"]
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """One name of a tenant. ``value`` is canonical: lower case, a UUID with hyphens, a host without port."""
-
-    kind: IdentityKind
-    value: str
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from actors.messages import Identity, Invalidated, TenantDirectory
+from actors.identities import Identity
+from actors.messages import Invalidated, TenantDirectory
 from rustok_daemon.supervision.errors import ActorUnavailable, MailboxFull
 
 from .channel import Channel

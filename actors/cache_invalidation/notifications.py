@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.messages import Identity
+from actors.identities import Identity, is_servable
 
 from .errors import MalformedMessage
-from .rustok_formats import is_servable
 
 NOTIFY_CHANNEL = "rustok_tenant_invalidate"
 _EVERYTHING = "*"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import trio
 
-from actors.messages import Identity
+from actors.identities import Identity, is_servable
 from rustok_daemon.postgres.errors import DatabaseError
 from rustok_daemon.postgres.interface import Database, Row
 from rustok_daemon.redis.errors import RedisError
@@ -17,7 +17,7 @@ from rustok_daemon.redis.interface import Redis
 from rustok_daemon.supervision.errors import ActorUnavailable
 
 from .metrics import ListenerMetrics
-from .rustok_formats import INVALIDATE_CHANNEL, format_invalidate, is_servable
+from .rustok_formats import INVALIDATE_CHANNEL, format_invalidate
 from .sql import TENANT_NAMES
 
 if TYPE_CHECKING:

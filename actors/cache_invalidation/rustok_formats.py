@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from actors.messages import Identity, IdentityKind
+from actors.identities import Identity, IdentityKind, is_servable
 
 from .errors import MalformedMessage
 
@@ -18,13 +18,9 @@ INVALIDATE_CHANNEL = "tenant.cache.invalidate"
 GENERATION_CHANNEL = "tenant.cache.generation.v1"
 
 _MAX_PAYLOAD = 16 * 1024
-_MAX_HOST = 253
 _U64 = 2**64 - 1
 _POSITIVE = "tenant:v1:"
 _NEGATIVE = "tenant_negative:v1:"
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _GENERATION = re.compile(r"v1:([1-9][0-9]{0,19}):([0-9]{1,20}):((?:[0-9A-Fa-f]{2})+)")
 
 
@@ -69,17 +65,6 @@ def format_generation(generation: Generation) -> bytes:
     """Writes what ``parse_generation`` reads; the daemon itself only listens to this channel."""
     key = "*" if generation.tenant is None else generation.tenant.value
     return f"v1:{generation.number}:{generation.emitted_ms}:{key.encode().hex()}".encode()
-
-
-def is_servable(identity: Identity) -> bool:
-    """Whether a request can name this identity at all: what it cannot name is in no cache, ours or RusToK's."""
-    match identity.kind:
-        case "uuid":
-            return _UUID.fullmatch(identity.value) is not None
-        case "slug":
-            return _SLUG.fullmatch(identity.value) is not None
-        case "host":
-            return len(identity.value) <= _MAX_HOST and all(map(_LABEL.fullmatch, identity.value.split(".")))
 
 
 def _identity(kind: str, value: str) -> Identity:

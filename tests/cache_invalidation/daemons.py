@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from actors.cache_invalidation import CacheInvalidation
 from actors.cache_invalidation.actor import ListenerSettings
-from actors.messages import Identity, TenantDirectory
+from actors.identities import Identity
+from actors.messages import TenantDirectory
 from rustok_daemon.asyncio_side import AsyncioSide
 from rustok_daemon.asyncio_side.actor import AsyncioSideSettings
 from rustok_daemon.config.sections import DatabaseSettings

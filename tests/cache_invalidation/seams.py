@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from actors.cache_invalidation.sql import TAKE_PUBLISHER_LOCK
-from actors.messages import Identity, Resolution
+from actors.identities import Identity
+from actors.messages import Resolution
 from rustok_daemon.supervision.actor import Message
 from rustok_daemon.supervision.errors import ActorUnavailable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from actors.messages import Identity
+from actors.identities import Identity
 
 uuids = st.uuids().map(lambda value: Identity("uuid", str(value)))
 slugs = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True).map(lambda value: Identity("slug", value))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.cache_invalidation.generations import GenerationTrack, Step
 from actors.cache_invalidation.rustok_formats import Generation
-from actors.messages import Identity
+from actors.identities import Identity
 
 
 def at(number: int, emitted_ms: int = 1000) -> Generation:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.cache_invalidation.errors import MalformedMessage
 from actors.cache_invalidation.notifications import parse_notification
-from actors.messages import Identity
+from actors.identities import Identity
 from tests.cache_invalidation.strategies import identities
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actors.messages import Identity
+from actors.identities import Identity
 from rustok_daemon.supervision.errors import FatalExit
 from tests.cache_invalidation.conftest import TenantDatabase
 from tests.cache_invalidation.daemons import Listening, listening

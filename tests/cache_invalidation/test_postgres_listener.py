@@ -14,7 +14,8 @@ from trio.testing import MockClock
 from actors.cache_invalidation.channel import Channel, Status
 from actors.cache_invalidation.invalidator import Invalidator
 from actors.cache_invalidation.postgres_listener import PostgresListener
-from actors.messages import Identity, Invalidated, TenantDirectory
+from actors.identities import Identity
+from actors.messages import Invalidated, TenantDirectory
 from rustok_daemon.postgres.errors import DatabaseUnavailable
 from rustok_daemon.postgres.interface import Database
 from tests.cache_invalidation.seams import GAP, Directory, PostgresServer, Resolver, View

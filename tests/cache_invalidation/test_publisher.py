@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from actors.cache_invalidation.metrics import ListenerMetrics
 from actors.cache_invalidation.publisher import Publisher
 from actors.cache_invalidation.rustok_formats import parse_invalidate
-from actors.messages import Identity
+from actors.identities import Identity
 from rustok_daemon.postgres.errors import DatabaseUnavailable
 from rustok_daemon.postgres.interface import Database
 from rustok_daemon.redis.errors import RedisUnavailable

@@ -22,7 +22,8 @@ from actors.cache_invalidation.rustok_formats import (
     format_generation,
     format_invalidate,
 )
-from actors.messages import Identity, Invalidated, TenantDirectory
+from actors.identities import Identity
+from actors.messages import Invalidated, TenantDirectory
 from rustok_daemon.redis.errors import RedisUnavailable
 from tests.cache_invalidation.seams import GAP, Directory, RedisServer, Resolver, View
 

@@ -11,11 +11,10 @@ from actors.cache_invalidation.rustok_formats import (
     Generation,
     format_generation,
     format_invalidate,
-    is_servable,
     parse_generation,
     parse_invalidate,
 )
-from actors.messages import Identity
+from actors.identities import Identity, is_servable
 from tests.cache_invalidation.strategies import identities, uuids
 
 SLUG = Identity("slug", "demo")

@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.cache_invalidation.notifications import parse_notification
-from actors.cache_invalidation.rustok_formats import is_servable
 from actors.cache_invalidation.sql import TRIGGERS
-from actors.messages import Identity
+from actors.identities import Identity, is_servable
 from rustok_daemon.postgres import binaries
 from tests.cache_invalidation.conftest import TenantDatabase
 
