@@ -1,5 +1,12 @@
 """Figures, each beside a peer in the same run: ``make bench``, or ``make bench ARGS=mailbox`` for one.
 
-Every module here has ``run() -> list[Row]``. Ratios within a run count; absolute figures
-depend on the machine.
+Every module named in ``BENCHMARKS`` has ``run() -> list[Row]`` and runs in a process of its own. Ratios within a run
+count; absolute figures depend on the machine.
 """
+
+BENCHMARKS = (
+    "mailbox",
+    "asyncpg_side",
+    "second_level",
+    "http_server",
+)

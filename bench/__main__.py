@@ -1,62 +1,86 @@
-"""Runs the benchmarks and prints one table."""
+"""Runs the benchmarks, each in a process of its own, and prints one table."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
+import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+import tempfile
+from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from . import BENCHMARKS
+from .figures import Row
+from .table import print_table
 
-BENCHMARKS = ("mailbox", "resolver", "asyncpg_side", "http_server", "http_route", "start")
-COLUMNS = ("figure", "ours", "peer", "ratio", "goal")
+WITHIN = 300.0
+"""Seconds one benchmark may take."""
 
-Row = Mapping[str, Any]
+
+class BenchmarkFailed(Exception):
+    """Its message is the reason, in one line."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; none: all")
-    parser.add_argument("--json", action="store_true", help="one document instead of a table")
-    options = parser.parse_args()
-    rows = [row for name in options.names or BENCHMARKS for row in measure(name)]
+    """0: all ran, whether or not they reached their goals; 1: one failed; 2: usage."""
+    options = _options()
+    rows: list[Row] = []
+    failed = False
+    for name in options.names or BENCHMARKS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        try:
+            rows += measured(name)
+        except BenchmarkFailed as error:
+            failed = True
+            rows.append(Row(figure=name, ours=f"failed: {error}"))
     if options.json:
-        print(json.dumps({"schema": 1, "figures": [dict(row) for row in rows]}, default=str))
+        print(json.dumps({"schema": 1, "figures": rows}))
     else:
         print_table(rows)
-    return 0
+    return 1 if failed else 0
 
 
-def measure(name: str) -> list[Row]:
-    print(f"{name} …", file=sys.stderr, flush=True)
-    return list(importlib.import_module(f"bench.{name}").run())
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none: all of them")
+    parser.add_argument("--json", action="store_true", help="one document instead of a table")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)} (there are {', '.join(BENCHMARKS)})")
+    return options
 
 
-def print_table(rows: Iterable[Row]) -> None:
-    table = Table()
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column == "figure" else "right")
-    for row in rows:
-        table.add_row(*cells(row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+def measured(name: str, within: float = WITHIN) -> list[Row]:
+    """Runs one. Raises ``BenchmarkFailed``; what it said on stderr has been passed on by then."""
+    with tempfile.TemporaryDirectory() as directory:
+        into = Path(directory) / "rows.json"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.one", name, str(into)], stderr=subprocess.PIPE, stdout=sys.stderr, text=True
+        )
+        said = _said(process, within)
+        if process.returncode != 0:
+            sys.stderr.write(said)
+            raise BenchmarkFailed(said.strip().rpartition("\n")[2] or f"exit {process.returncode}")
+        rows: list[Row] = json.loads(into.read_text())
+        return rows
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    peer = number(row.get("peer"))
-    if row.get("peer_name"):
-        peer = f"{peer} ({row['peer_name']})"
-    return (str(row["figure"]), number(row.get("ours")), peer, number(row.get("ratio")), str(row.get("goal") or ""))
-
-
-def number(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-    return "" if value is None else str(value)
+def _said(process: subprocess.Popen[str], within: float) -> str:
+    """Waits; one that is too slow, or that we must leave alone, is asked to put away what it started."""
+    try:
+        return process.communicate(timeout=within)[1]
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return f"{process.communicate()[1]}\nnot finished within {within:g} s"
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
