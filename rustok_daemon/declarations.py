@@ -26,7 +26,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     (400 and 422, naming the field). What ``handler`` returns is encoded as JSON unless it is a ``Reply``.
     ``raw``: ``handler`` is a bare ASGI application answered ahead of the router (for the hottest path);
     it is called after authentication and brings its own encoding; ``query`` and ``returns`` still feed
-    ``/openapi.json``.
+    ``/openapi.json``. ``problems`` are the statuses it may answer with beyond what the machinery around it does, and
+    ``problem_types`` the names behind ``urn:rustok:`` that are its own. ``other_statuses`` come with ``returns``, as
+    ``status`` does (a readiness that says 503).
     """
 
     method: Method
@@ -38,7 +40,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct] | None = None
     returns: Any = None
     status: int = 200
+    other_statuses: tuple[int, ...] = ()
     problems: tuple[int, ...] = ()
+    problem_types: tuple[str, ...] = ()
     raw: bool = False
     tag: str = ""
 

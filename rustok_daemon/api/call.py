@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from ..supervision.actor import ActorRef
+from rustok_daemon.supervision.actor import ActorRef
 
 ViewT = TypeVar("ViewT")
+SectionT = TypeVar("SectionT", bound=msgspec.Struct)
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -23,16 +24,20 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that needs more than 200 and JSON. ``body``: a struct (JSON), bytes, or a stream of bytes."""
+    """An answer that needs more than 200 and JSON. ``body``: what JSON can hold, bytes as they are, or a stream of them."""
 
     status: int = 200
-    body: msgspec.Struct | bytes | AsyncIterator[bytes] | None = None
+    body: Any = None
     headers: Mapping[str, str] = {}
     content_type: str = "application/json"
 
 
 class Problem(Exception):
-    """An error a client sees, as RFC 9457: ``type`` is ``urn:rustok:<name>``."""
+    """An error a client sees, as RFC 9457: ``type`` is ``urn:rustok:<name>``.
+
+    ``name`` is one of ``problems.ProblemType`` or of the route's own ``problem_types``; ``field`` names what in the input
+    is wrong; ``members`` are further members of the document.
+    """
 
     def __init__(
         self,
@@ -53,26 +58,70 @@ class Problem(Exception):
         self.members = members
 
 
-class Call(Protocol):
-    """What a ``Route.handler`` gets."""
-
-    method: str
-    path: Mapping[str, str]
-    """The values of the template's names, percent-decoded."""
-    query: Any
-    body: Any
-    headers: Mapping[str, str]
-    """Lower-case names; of a repeated header the first value."""
-    host: str | None
-    """The effective host by the trust policy of ``[http.forwarded]``, not yet validated."""
-    peer: str | None
-    """The peer's IP address; ``None`` on the unix socket."""
-    principal: Principal | None
-    request_id: str
+class Reach(Protocol):
+    """The tree, from a handler: views, actors, settings."""
 
     def actor(self, id: str) -> ActorRef: ...
 
     def view(self, kind: type[ViewT]) -> ViewT:
         """The published view. Raises ``ActorUnavailable``, which becomes 503 with Retry-After."""
 
-    def raw_body(self) -> AsyncIterator[bytes]: ...
+    def settings(self, kind: type[SectionT]) -> SectionT:
+        """The section in force."""
+
+
+class RawCall(Reach, Protocol):
+    """What a raw route finds under ``scope["state"]["rustok"]``."""
+
+    @property
+    def principal(self) -> Principal | None: ...
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """Lower-case names; of a repeated header the first value."""
+
+    @property
+    def host(self) -> str | None:
+        """The effective host by the trust policy of ``[http.forwarded]``, not yet validated."""
+
+    @property
+    def peer(self) -> str | None:
+        """The peer's IP address; ``None`` on the unix socket."""
+
+
+class Call(Reach, Protocol):
+    """What a ``Route.handler`` gets."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The values of the template's names, percent-decoded."""
+
+    @property
+    def query(self) -> Any: ...
+
+    @property
+    def body(self) -> Any: ...
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]: ...
+
+    @property
+    def host(self) -> str | None: ...
+
+    @property
+    def peer(self) -> str | None: ...
+
+    @property
+    def principal(self) -> Principal | None: ...
+
+    @property
+    def request_id(self) -> str: ...
+
+    def raw_body(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, for routes without ``Route.body``."""

@@ -59,3 +59,9 @@ class Reloader(Protocol):
 
     async def reload(self) -> Sequence[str]:
         """Applies what differs and says what was done, a line each. Raises ``ConfigurationError``: nothing changed."""
+
+
+class HttpApplication(Protocol):
+    """The ASGI application of every declared route, published by whoever serves the API."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...

@@ -1,0 +1,156 @@
+"""All methods of one path: authentication, decoding, the handler, its answer, its problems and its metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rustok_daemon.asgi import ClientDisconnected, Receive, Scope, Send
+from rustok_daemon.declarations import Route
+from rustok_daemon.telemetry.logs import get_logger
+
+from . import problems
+from .call import Problem
+from .decoding import body_decoder, check_content_type, check_path, query_decoder
+from .errors import BadRoute, ClientLeft
+from .live_call import Answer, LiveCall, Surroundings
+from .metrics import Series
+from .problems import ProblemType
+from .responses import send_problem, send_result, send_whole
+from .websocket import Handshake
+
+_log = get_logger(actor="api")
+
+
+class Operation:
+    """One route, and what is worked out for it once."""
+
+    __slots__ = ("decode_body", "decode_query", "handler", "raw", "scope", "series", "status")
+
+    def __init__(self, route: Route, series: Series) -> None:
+        self.series = series
+        self.handler: Any = route.handler
+        self.raw = route.raw
+        self.scope = route.scope
+        self.status = route.status
+        self.decode_query = None if route.query is None or route.raw else query_decoder(route.query)
+        self.decode_body = None if route.body is None or route.raw else body_decoder(route.body)
+
+    async def admit(self, call: LiveCall, surroundings: Surroundings) -> None:
+        """Raises ``Problem`` unless the caller has the route's scope."""
+        if self.scope is None:
+            return
+        gate, authorization = surroundings.gate, call.headers.get(b"authorization")
+        call.principal = gate.admit_known(call.scope, authorization, self.scope) or await gate.admit(
+            call.scope, authorization, self.scope
+        )
+
+    async def decode(self, call: LiveCall) -> None:
+        """Raises ``Problem`` for what does not fit, ``ClientLeft``."""
+        path = call.scope.get("path_params")
+        if path:
+            check_path(path)
+            call.path = path
+        if self.decode_query is not None:
+            call.query = self.decode_query(call.scope["query_string"])
+        if self.decode_body is not None:
+            check_content_type(call.headers.get(b"content-type"))
+            call.body = self.decode_body(await call.whole_body())
+
+
+class Endpoint:
+    """An ASGI application of its own."""
+
+    def __init__(self, path: str, routes: Sequence[Route], surroundings: Surroundings) -> None:
+        """Raises ``BadRoute`` for a method that is declared twice."""
+        self._path = path
+        self._surroundings = surroundings
+        self._operations: dict[str, Operation] = {}
+        for route in routes:
+            if route.method in self._operations:
+                raise BadRoute(f"{route.method} {path} is declared twice")
+            self._operations[route.method] = self._operation(route, route.method)
+        for route in routes:
+            if route.method == "GET" and "HEAD" not in self._operations:
+                self._operations["HEAD"] = self._operation(route, "HEAD")
+
+    def _operation(self, route: Route, method: str) -> Operation:
+        return Operation(route, self._series(method))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._shake_hands(LiveCall(scope, receive, self._surroundings), receive, send)
+            return
+        began = time.perf_counter()
+        call = LiveCall(scope, receive, self._surroundings)
+        answer = Answer(send, call, self._surroundings)
+        operation = self._operations.get(scope["method"])
+        try:
+            if operation is None:
+                await self._answer_without_operation(call.method, answer)
+            else:
+                await self._answer(operation, call, answer, receive)
+        except (ClientLeft, ClientDisconnected):
+            pass
+        except Exception as error:
+            await self._explain(error, call, answer)
+        finally:
+            if answer.status:
+                series = self._series(call.method) if operation is None else operation.series
+                series.add(answer.status, time.perf_counter() - began)
+
+    def _series(self, method: str) -> Series:
+        return self._surroundings.metrics.series(method, self._path)
+
+    async def _answer(self, operation: Operation, call: LiveCall, answer: Answer, receive: Receive) -> None:
+        await operation.admit(call, self._surroundings)
+        if operation.raw:
+            call.scope["state"] = {"rustok": call}
+            await operation.handler(call.scope, receive, answer.send)
+            return
+        await operation.decode(call)
+        result = await operation.handler(call)
+        await send_result(answer.send, result, operation.status, silent=call.method == "HEAD")
+
+    async def _answer_without_operation(self, method: str, answer: Answer) -> None:
+        allowed = ", ".join(sorted({*self._operations, "OPTIONS"} - {"WEBSOCKET"}))
+        if not self._operations:
+            raise Problem(404, ProblemType.NOT_FOUND, "there is nothing here; /openapi.json lists what there is")
+        if method == "OPTIONS":
+            await send_whole(answer.send, 204, "", None, [("Allow", allowed)])
+            return
+        detail = f"{method} is not possible here; {allowed} are"
+        raise Problem(405, ProblemType.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
+
+    async def _explain(self, error: Exception, call: LiveCall, answer: Answer) -> None:
+        """Answers with a problem. Raises ``error`` itself when the answer has begun: all that is left is to cut it."""
+        if answer.status:
+            raise error
+        await send_problem(answer.send, self._problem(error, call), call.request_id)
+
+    def _problem(self, error: Exception, call: LiveCall) -> Problem:
+        problem = problems.problem_for(error)
+        if problem is None:
+            _log.error("a request failed", path=self._path, request_id=call.request_id, exc_info=error)
+            problem = problems.internal(call.request_id)
+        return problem
+
+    async def _shake_hands(self, call: LiveCall, receive: Receive, send: Send) -> None:
+        handshake = Handshake(send, call, self._surroundings)
+        operation = self._operations.get("WEBSOCKET")
+        try:
+            if operation is None:
+                raise Problem(404, ProblemType.NOT_FOUND, "there is no WebSocket here")
+            await operation.admit(call, self._surroundings)
+            call.scope["state"] = {"rustok": call}
+            await operation.handler(call.scope, receive, handshake.send)
+        except ClientDisconnected:
+            pass
+        except Exception as error:
+            if handshake.done:
+                raise
+            await handshake.deny(self._problem(error, call))
+        finally:
+            if handshake.status:
+                self._series("WEBSOCKET").add(handshake.status, handshake.seconds)

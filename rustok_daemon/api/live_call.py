@@ -1,0 +1,124 @@
+"""A request that is being answered: what its handler sees of it, and the way its answer goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from rustok_daemon.asgi import Message, Receive, Scope, Send
+from rustok_daemon.supervision.actor import ActorRef
+
+from .authentication import Gate
+from .call import Principal, Reach
+from .errors import ClientLeft
+from .forwarded import TrustedPeers, effective_host
+from .identifiers import Identifiers
+from .metrics import HttpMetrics
+
+ViewT = TypeVar("ViewT")
+SectionT = TypeVar("SectionT", bound=msgspec.Struct)
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What all calls of an application share."""
+
+    gate: Gate
+    reach: Reach
+    trusted: TrustedPeers
+    metrics: HttpMetrics
+    identifiers: Identifiers
+
+
+class LiveCall:
+    """Implements ``call.Call`` and ``call.RawCall``. One is made for each request, so what few ask for is worked out late."""
+
+    __slots__ = (
+        "_receive",
+        "_surroundings",
+        "body",
+        "headers",
+        "path",
+        "principal",
+        "query",
+        "request_id_bytes",
+        "scope",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, surroundings: Surroundings) -> None:
+        self._receive = receive
+        self._surroundings = surroundings
+        self.scope = scope
+        self.headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
+        self.request_id_bytes = surroundings.identifiers.request_id(self.headers.get(b"x-request-id"))
+        self.principal: Principal | None = None
+        self.path: Mapping[str, str] = {}
+        self.query: Any = None
+        self.body: Any = None
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def request_id(self) -> str:
+        return self.request_id_bytes.decode("ascii")
+
+    @property
+    def peer(self) -> str | None:
+        client = self.scope["client"]
+        return None if client is None else str(client[0])
+
+    @property
+    def host(self) -> str | None:
+        peer = self.peer
+        return effective_host(self.headers, peer is not None and peer in self._surroundings.trusted)
+
+    def actor(self, id: str) -> ActorRef:
+        return self._surroundings.reach.actor(id)
+
+    def view(self, kind: type[ViewT]) -> ViewT:
+        return self._surroundings.reach.view(kind)
+
+    def settings(self, kind: type[SectionT]) -> SectionT:
+        return self._surroundings.reach.settings(kind)
+
+    async def raw_body(self) -> AsyncIterator[bytes]:
+        """Raises ``ClientLeft``."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft("the client left before its request was whole")
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
+
+    async def whole_body(self) -> bytes:
+        """Raises ``ClientLeft``. How much it may be is the server's to say."""
+        return b"".join([part async for part in self.raw_body()])
+
+
+class Answer:
+    """The way out: adds the identifiers of the call and notes the status. ``status`` is 0 until the answer has begun."""
+
+    __slots__ = ("_call", "_send", "_surroundings", "status")
+
+    def __init__(self, send: Send, call: LiveCall, surroundings: Surroundings) -> None:
+        self._send = send
+        self._call = call
+        self._surroundings = surroundings
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """ASGI's ``send``, for HTTP."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), *self.identification()]
+            message = {"type": "http.response.start", "status": self.status, "headers": headers}
+        await self._send(message)
+
+    def identification(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers by which caller and log find each other."""
+        trace = self._surroundings.identifiers.traceparent(self._call.headers.get(b"traceparent"))
+        return (b"x-request-id", self._call.request_id_bytes), (b"traceparent", trace)
