@@ -18,6 +18,7 @@ from .migrations import MigrationStatus
 ReplyT = TypeVar("ReplyT")
 
 _WITHIN = 120.0
+_FAILED = "database-command-failed"
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -50,10 +51,10 @@ async def _ask(call: Call, request: Request[ReplyT]) -> ReplyT:
     try:
         return await call.actor("database").ask(request, within=_WITHIN)
     except ReplyError as error:
-        raise Problem(409, "database-command-failed", str(error)) from error
+        raise Problem(409, _FAILED, str(error)) from error
 
 
-_MAKE = partial(Route, tag="database", problems=(409, 503))
+_MAKE = partial(Route, tag="database", problems=(409,), problem_types=(_FAILED,))
 
 ROUTES = (
     _MAKE(
