@@ -148,8 +148,8 @@ class ChunkedBody:
 
 
 def too_large(limit: int) -> Refused:
-    return Refused(413, "body_too_large", f"the body is larger than {limit} bytes")
+    return Refused(413, "body-too-large", f"the body is larger than {limit} bytes")
 
 
 def _malformed(detail: str) -> Refused:
-    return Refused(400, "bad_request", detail)
+    return Refused(400, "bad-request", detail)

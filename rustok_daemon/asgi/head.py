@@ -187,8 +187,8 @@ def _learn(method: bytes) -> str:
 
 
 def _bad(detail: str) -> Refused:
-    return Refused(400, "bad_request", detail)
+    return Refused(400, "bad-request", detail)
 
 
 def _too_large() -> NoReturn:
-    raise Refused(431, "head_too_large", "request line and headers are too large")
+    raise Refused(431, "head-too-large", "request line and headers are too large")

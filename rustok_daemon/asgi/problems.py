@@ -18,11 +18,12 @@ class _Problem(msgspec.Struct, frozen=True):
 
 def encode(refused: Refused, date: bytes, *, with_body: bool = True) -> bytes:
     """The whole response; it always says that the connection ends."""
-    title = HTTPStatus(refused.status).phrase
+    phrase = HTTPStatus(refused.status).phrase
+    title = refused.name.replace("-", " ").capitalize()
     body = msgspec.json.encode(_Problem(f"urn:rustok:{refused.name}", title, refused.status, refused.detail))
     head = b"HTTP/1.1 %d %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\n" % (
         refused.status,
-        title.encode("ascii"),
+        phrase.encode("ascii"),
         len(body),
     )
     extra = b"".join(b"%b: %b\r\n" % field for field in refused.headers)
@@ -31,18 +32,18 @@ def encode(refused: Refused, date: bytes, *, with_body: bool = True) -> bytes:
 
 def failed() -> Refused:
     """The application raised before it answered."""
-    return Refused(500, "internal_error", "the request could not be handled")
+    return Refused(500, "internal-error", "the request could not be handled")
 
 
 def too_slow() -> Refused:
-    return Refused(408, "request_timeout", "the request did not arrive in time")
+    return Refused(408, "request-timeout", "the request did not arrive in time")
 
 
 def incomplete() -> Refused:
-    return Refused(400, "bad_request", "the request ended early")
+    return Refused(400, "bad-request", "the request ended early")
 
 
 def full() -> Refused:
     return Refused(
-        503, "too_many_connections", "the server has no room for more connections", ((b"retry-after", b"1"),)
+        503, "too-many-connections", "the server has no room for more connections", ((b"retry-after", b"1"),)
     )

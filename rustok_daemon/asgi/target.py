@@ -28,6 +28,6 @@ def split(target: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[str, bytes
 def _absolute(target: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
     match = _ABSOLUTE.fullmatch(target)
     if match is None:
-        raise Refused(400, "bad_request", "the target is neither a path nor an http URL")
+        raise Refused(400, "bad-request", "the target is neither a path nor an http URL")
     headers[:] = [(b"host", match[1]), *(field for field in headers if field[0] != b"host")]
     return match[2] or b"/", match[3] or b""

@@ -61,11 +61,11 @@ class Handshake:
         if values.get(b"sec-websocket-version") != [_VERSION]:
             detail = "the WebSocket version is 13"
             raise Refused(
-                426, "upgrade_required", detail, ((b"sec-websocket-version", _VERSION), (b"upgrade", b"websocket"))
+                426, "upgrade-required", detail, ((b"sec-websocket-version", _VERSION), (b"upgrade", b"websocket"))
             )
         keys = values.get(b"sec-websocket-key", [])
         if len(keys) != 1 or not _is_key(keys[0]) or head.length:
-            raise Refused(400, "bad_request", "the WebSocket handshake is malformed")
+            raise Refused(400, "bad-request", "the WebSocket handshake is malformed")
         offers = b",".join(values.get(b"sec-websocket-protocol", [])).split(b",")
         self.key = keys[0]
         self.subprotocols = [name.decode("ascii") for offer in offers if _NAME.fullmatch(name := offer.strip(b" \t"))]
