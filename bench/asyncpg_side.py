@@ -26,7 +26,7 @@ from rustok_daemon.telemetry.logs import configure
 
 from .figures import Row, row, times_peer
 from .rounds import medians_async
-from .tenants_table import CONNECTIONS, SELECT, Lanes, Read, our_pool, postgres, rate_on_trio
+from .tenants_table import CONNECTIONS, SELECT, Lanes, Read, filled_postgres, our_pool, rate_on_trio
 
 SECONDS = 0.6
 
@@ -39,7 +39,7 @@ def run() -> list[Row]:
 
 async def _measure() -> list[Row]:
     with tempfile.TemporaryDirectory(dir="/tmp") as directory:
-        async with open_side() as side, postgres(Path(directory), side) as url:
+        async with open_side() as side, filled_postgres(Path(directory), side) as url:
             return [line for in_flight in (1, 8) for line in await _compared(side, url, in_flight)]
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 PROGRAM = (sys.executable, "-m", "rustok_daemon")
 TREE = Path(__file__).parent.parent / "supervisor.toml"
 READY_WITHIN = 60.0
@@ -31,11 +33,11 @@ class Daemon:
             "telemetry.log.level": "warning",
             **settings,
         }
-        self._options = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
+        options = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
         began = time.perf_counter()
         with (directory / "daemon.log").open("ab") as log, _notifications(directory) as notifications:
             self._process = subprocess.Popen(
-                [*PROGRAM, "run", "--config", str(TREE), *self._options],
+                [*PROGRAM, "run", "--config", str(TREE), *options],
                 env={**_clean_environment(), "NOTIFY_SOCKET": str(directory / "notify")},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -60,25 +62,20 @@ class Daemon:
     def _log(self) -> str:
         return (self.directory / "daemon.log").read_text(errors="replace")[-2000:]
 
-    @property
-    def token(self) -> str:
-        """The admin's, made at the first start."""
-        return (self.directory / "var" / "token").read_text().strip()
+    def service_token(self, *scopes: str) -> str:
+        """A new one, made with the admin's, as an operator would for an application server."""
+        admin = (self.directory / "var" / "token").read_text().strip()
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.port}/v1/tokens",
+            headers={"Authorization": f"Bearer {admin}"},
+            json={"name": "bench", "scopes": scopes},
+        )
+        answer.raise_for_status()
+        return str(answer.json()["token"])
 
     def resident(self) -> float:
         """Resident memory of the daemon itself, in MB (10^6 bytes); its servers are processes of their own."""
         return resident(self._process.pid)
-
-    def command(self, *words: str) -> str:
-        """What a command of the daemon's prints."""
-        return subprocess.run(
-            [*PROGRAM, *words, "--config", str(TREE), *self._options],
-            env=_clean_environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        ).stdout.strip()
 
     def stop(self) -> None:
         """As systemd would; what does not end in time is killed."""

@@ -16,11 +16,21 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
+
+DEMO = {
+    "id": "00000000-0000-0000-0000-000000000001",
+    "name": "Demo",
+    "slug": "demo",
+    "domain": "demo.localhost",
+    "settings": {},
+    "is_active": True,
+    "default_locale": "en",
+}
 
 
 def application(token: str, tenant: Mapping[str, Any]) -> FastAPI:
@@ -49,15 +59,22 @@ def application(token: str, tenant: Mapping[str, Any]) -> FastAPI:
     return app
 
 
+class Peer(NamedTuple):
+    """One that runs and listens."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def fastapi_peer(token: str, tenant: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Runs it in a process of its own; gives its port and its process id."""
+def fastapi_peer(token: str, tenant: Mapping[str, Any]) -> Iterator[Peer]:
+    """Runs it in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.fastapi_peer", token, json.dumps(tenant)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline()), process.pid
+        yield Peer(int(process.stdout.readline()), process.pid)
     finally:
         process.kill()
         process.wait()

@@ -19,15 +19,12 @@ import trio
 from redis.asyncio import Redis
 
 from rustok_daemon.asyncio_side import Side, open_side
-from rustok_daemon.redis import EmbeddedRedis
-from rustok_daemon.redis import layout as redis_layout
-from rustok_daemon.redis.embedded import EmbeddedRedisSettings
 from rustok_daemon.telemetry.logs import configure
-from rustok_daemon.testing import run_actor
 
 from .figures import Row, row
 from .rounds import medians_async
-from .tenants_table import TENANTS, Read, our_pool, postgres, rate_on_trio
+from .servers import redis
+from .tenants_table import TENANTS, Read, filled_postgres, our_pool, rate_on_trio
 
 SECONDS = 0.6
 
@@ -42,7 +39,7 @@ async def _measure() -> list[Row]:
     with tempfile.TemporaryDirectory(dir="/tmp") as directory:
         async with (
             open_side() as side,
-            postgres(Path(directory), side) as url,
+            filled_postgres(Path(directory), side) as url,
             our_pool(side, url) as from_postgres,
             _redis(side, Path(directory)) as from_redis,
         ):
@@ -62,8 +59,8 @@ async def _compared(from_postgres: Read, from_redis: Read, in_flight: int) -> Ro
 
 @asynccontextmanager
 async def _redis(side: Side, directory: Path) -> AsyncIterator[Read]:
-    async with run_actor(EmbeddedRedis(EmbeddedRedisSettings(directory)), id="redis"):
-        client = await side.run(_filled, redis_layout.url(directory))
+    async with redis(directory) as url:
+        client = await side.run(_filled, url)
         get: Callable[[str], Awaitable[Any]] = client.get
 
         async def read(id: UUID) -> object:

@@ -38,11 +38,13 @@ def _where() -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    reached = row.get("reached")
+    ours, reached = row.get("ours"), row.get("reached")
+    if isinstance(ours, str):
+        return (f"{row['figure']}: {ours}",)
     return (
         row["figure"],
         row.get("unit", ""),
-        _number(row.get("ours")),
+        _number(ours),
         _number(row.get("peer")),
         row.get("peer_name", ""),
         _number(row.get("ratio")),
@@ -51,7 +53,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _number(value: float | str | None) -> str:
-    if isinstance(value, (int, float)):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return value or ""
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -13,12 +13,11 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from rustok_daemon.asyncio_side import Side
-from rustok_daemon.postgres import layout
-from rustok_daemon.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresSettings
 from rustok_daemon.postgres.metrics import DatabaseMetrics
 from rustok_daemon.postgres.pool import Pool, PoolHandle
 from rustok_daemon.postgres.wire import Wire
-from rustok_daemon.testing import run_actor
+
+from .servers import postgres
 
 TENANTS = 10_000
 CONNECTIONS = 8
@@ -37,10 +36,9 @@ Read = Callable[[UUID], Awaitable[object]]
 
 
 @asynccontextmanager
-async def postgres(directory: Path, side: Side) -> AsyncIterator[str]:
-    """The embedded server, with the table filled; gives its URL."""
-    async with run_actor(EmbeddedPostgres(EmbeddedPostgresSettings(directory)), id="postgres", shutdown=20.0):
-        url = layout.url(directory)
+async def filled_postgres(directory: Path, side: Side) -> AsyncIterator[str]:
+    """A server with the table in it; gives its URL."""
+    async with postgres(directory) as url:
         await side.run(_fill, url)
         yield url
 
