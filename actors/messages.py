@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     slug: str
     domain: str | None
-    settings: dict[str, Any]
+    settings: msgspec.Raw
+    """A JSON object, as the database holds it."""
     is_active: bool
     default_locale: str
 
@@ -59,7 +60,7 @@ class TenantDirectory(Protocol):
     """
 
     def peek(self, identity: Identity) -> Resolution | None:
-        """A fresh answer from the cache, or ``None``. Counts nothing but hits."""
+        """A fresh answer from the cache, absence included, or ``None``. Counts nothing but hits."""
 
     async def resolve(self, identity: Identity) -> Resolution:
         """The answer, loading it if need be; one load for all who wait. Raises ``TenantUnavailable``."""

@@ -1,0 +1,68 @@
+"""The query of ``GET /v1/tenants/resolve``: exactly one of ``id``, ``slug`` and ``host``, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from actors.identities import Identity, InvalidIdentifier, authority_identity, slug_identity, uuid_identity
+
+_READ: dict[str, Callable[[str], Identity]] = {
+    "id": uuid_identity,
+    "slug": slug_identity,
+    "host": authority_identity,
+}
+_READ_RAW = {name.encode(): read for name, read in _READ.items()}
+_CODED = b"&%+;"
+_MOST = 8
+
+
+class ResolveQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At most one of them; none: from the request's own headers."""
+
+    id: str | None = None
+    slug: str | None = None
+    host: str | None = None
+
+
+class BadQuery(ValueError):
+    """``field`` is the parameter that is wrong."""
+
+    def __init__(self, field: str | None, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+def identity_of(query: bytes) -> Identity | None:
+    """The identity it names; ``None`` when it is empty. Raises ``BadQuery``."""
+    if not query:
+        return None
+    name, _, value = query.partition(b"=")
+    read = _READ_RAW.get(name)
+    if read is None or not value.isascii() or any(byte in _CODED for byte in value):
+        return _parsed(query)
+    return _read(name.decode(), value.decode())
+
+
+def _parsed(query: bytes) -> Identity | None:
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST)
+    except ValueError:
+        raise BadQuery(None, "the query is not percent-encoded UTF-8") from None
+    if not pairs:
+        return None
+    for name, _ in pairs:
+        if name not in _READ:
+            raise BadQuery(name, "there is no such parameter: there are id, slug and host")
+    if len(pairs) > 1:
+        raise BadQuery(pairs[1][0], "give exactly one of id, slug and host")
+    return _read(*pairs[0])
+
+
+def _read(name: str, value: str) -> Identity:
+    try:
+        return _READ[name](value)
+    except InvalidIdentifier as error:
+        raise BadQuery(name, str(error)) from None

@@ -1,0 +1,134 @@
+"""The two hottest routes, as bare ASGI ahead of the router: ``resolve`` and ``authorize`` (contract.md, "HTTP")."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from actors.identities import InvalidIdentifier
+from actors.messages import Resolution, Tenant, TenantDirectory, TenantUnavailable, Verdict
+from rustok_daemon.api.call import Problem, RawCall
+from rustok_daemon.api.forwarded import effective_host
+from rustok_daemon.api.problems import ProblemType
+from rustok_daemon.asgi import Receive, Scope, Send
+from rustok_daemon.declarations import Route
+
+from .desk import ResolveDesk
+from .identification import Named, UnknownDomain
+from .query import BadQuery, ResolveQuery, identity_of
+
+INVALID, UNKNOWN, INACTIVE = "invalid-identifier", "unknown-tenant", "inactive-tenant"
+ASSERTION = "conflicting-tenant"
+_JSON = (b"content-type", b"application/json")
+_encode = msgspec.json.Encoder().encode
+
+
+async def resolve(scope: Scope, receive: Receive, send: Send) -> None:
+    call: RawCall = scope["state"]["rustok"]
+    named = _named(call, scope["query_string"])
+    resolution = await _resolved(call.view(TenantDirectory), named)
+    tenant = _served(resolution, named)
+    body = _encode(tenant)
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), *_tenant_headers(tenant), _cache_header(resolution)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def authorize(scope: Scope, receive: Receive, send: Send) -> None:
+    """The query is nobody's business here: proxies hand on that of the request they ask about."""
+    call: RawCall = scope["state"]["rustok"]
+    desk = call.view(ResolveDesk)
+    if call.peer is not None and call.peer not in desk.authorizers:
+        raise Problem(403, ProblemType.FORBIDDEN, "only peers in http.authorize_from may ask this")
+    try:
+        named = desk.identification.identify(call.headers, effective_host(call.headers, trusted=True))
+    except InvalidIdentifier:
+        return await _deny(send, "invalid")
+    except UnknownDomain:
+        return await _deny(send, "unknown")
+    resolution = await _resolved(call.view(TenantDirectory), named)
+    tenant = resolution.tenant
+    if tenant is None:
+        return await _deny(send, resolution.verdict.value)
+    if named.asserted_slug not in (None, tenant.slug):
+        return await _deny(send, "invalid")
+    headers = [*_tenant_headers(tenant), _cache_header(resolution)]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _deny(send: Send, reason: str) -> None:
+    headers = [(b"x-tenant-reason", reason.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _named(call: RawCall, query: bytes) -> Named:
+    try:
+        identity = identity_of(query)
+        if identity is not None:
+            return Named(identity)
+        return call.view(ResolveDesk).identification.identify(call.headers, call.host)
+    except BadQuery as error:
+        raise Problem(400, INVALID, str(error), field=error.field) from None
+    except InvalidIdentifier as error:
+        raise Problem(400, INVALID, str(error)) from None
+    except UnknownDomain:
+        raise Problem(404, UNKNOWN, "no tenant lives below this host") from None
+
+
+async def _resolved(directory: TenantDirectory, named: Named) -> Resolution:
+    try:
+        return directory.peek(named.identity) or await directory.resolve(named.identity)
+    except TenantUnavailable as error:
+        retry_after = str(max(1, math.ceil(error.retry_after)))
+        raise Problem(503, ProblemType.UNAVAILABLE, error.reason, headers={"Retry-After": retry_after}) from error
+
+
+def _served(resolution: Resolution, named: Named) -> Tenant:
+    tenant = resolution.tenant
+    if tenant is None:
+        headers = {"X-Tenant-Cache": resolution.source.value}
+        if resolution.verdict is Verdict.INACTIVE:
+            raise Problem(403, INACTIVE, "this tenant is inactive", headers=headers)
+        raise Problem(404, UNKNOWN, "there is no such tenant", headers=headers)
+    if named.asserted_slug not in (None, tenant.slug):
+        raise Problem(400, ASSERTION, "X-Tenant-Slug is not the slug of the tenant that the request names")
+    return tenant
+
+
+def _tenant_headers(tenant: Tenant) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    return (b"x-tenant-id", str(tenant.id).encode()), (b"x-tenant-slug", tenant.slug.encode())
+
+
+def _cache_header(resolution: Resolution) -> tuple[bytes, bytes]:
+    return b"x-tenant-cache", resolution.source.value.encode()
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/tenants/resolve",
+        handler=resolve,
+        summary="Which tenant is this? By id, slug or host, or from the request's own headers",
+        scope="tenants:read",
+        query=ResolveQuery,
+        returns=Tenant,
+        problems=(400, 403, 404, 503),
+        problem_types=(INVALID, UNKNOWN, INACTIVE, ASSERTION),
+        raw=True,
+        tag="tenants",
+    ),
+    Route(
+        method="GET",
+        path="/v1/tenants/authorize",
+        handler=authorize,
+        summary="Forward-auth for nginx, Caddy and Traefik: 204 with the tenant's headers, or 403 with X-Tenant-Reason",
+        scope=None,
+        status=204,
+        problems=(403, 503),
+        raw=True,
+        tag="tenants",
+    ),
+)

@@ -1,0 +1,246 @@
+"""Changes of tenants: the row and its invalidation are committed together, and applied here before anyone is told.
+
+What other daemons need is in the transaction: the triggers' notifications. What this one needs follows the commit at
+once, also when its outcome is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from actors.identities import Identity, identities_of
+from actors.ids import new_id
+from actors.messages import TenantDirectory
+from rustok_daemon.postgres.errors import DatabaseUnavailable, OutcomeUnknown, QueryFailed
+from rustok_daemon.postgres.interface import Connection, Database
+from rustok_daemon.supervision.actor import Request, ViewRef
+from rustok_daemon.supervision.errors import ActorUnavailable, ReplyError
+
+from . import sql
+from .records import (
+    LocaleState,
+    Module,
+    ModuleState,
+    NewTenant,
+    TenantLocale,
+    TenantPatch,
+    TenantRecord,
+    locale_of,
+    module_of,
+    record_of,
+)
+
+_WITHIN = 10.0
+_UNIQUE = "23505"
+_FOREIGN_KEY = "23503"
+
+Why = Literal[
+    "unknown_tenant",
+    "slug_taken",
+    "domain_taken",
+    "default_tenant",
+    "in_use",
+    "rejected",
+    "unavailable",
+    "outcome_unknown",
+]
+
+
+class Refused(ReplyError):
+    """A write that did not happen, or of which nobody knows whether it did (``outcome_unknown``)."""
+
+    def __init__(self, why: Why, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+class CreateTenant(Request[TenantRecord], frozen=True):
+    tenant: NewTenant
+
+
+class UpdateTenant(Request[TenantRecord], frozen=True):
+    id: UUID
+    patch: TenantPatch
+
+
+class DeleteTenant(Request[None], frozen=True):
+    id: UUID
+
+
+class PutModule(Request[Module], frozen=True):
+    tenant_id: UUID
+    slug: str
+    state: ModuleState
+
+
+class PutLocale(Request[TenantLocale], frozen=True):
+    tenant_id: UUID
+    locale: str
+    state: LocaleState
+
+
+class InvalidateTenant(Request[bool], frozen=True):
+    """Answered with whether other daemons were told, too: not while the database is down."""
+
+    id: UUID
+
+
+class Writer:
+    """Carries the requests out. Raises ``Refused``."""
+
+    def __init__(self, database: ViewRef[Database], directory: TenantDirectory, default_id: UUID) -> None:
+        self._database = database
+        self._directory = directory
+        self._default_id = default_id
+
+    async def create(self, new: NewTenant) -> TenantRecord:
+        id = new_id()
+        async with self._changing("insert tenants", id, new.slug, new.domain) as connection:
+            row = await connection.fetchrow(
+                sql.INSERT, id, new.name, new.slug, new.domain, new.settings, new.is_active, new.default_locale
+            )
+        assert row is not None
+        return record_of(row)
+
+    async def update(self, id: UUID, patch: TenantPatch) -> TenantRecord:
+        given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        names: set[Identity] = set()
+        async with self._transaction("update tenants", names) as connection:
+            before = await _locked(connection, id)
+            names.update(identities_of(before.id, before.slug, before.domain))
+            after = _merged(before, given)
+            names.update(identities_of(id, after["slug"], after["domain"]))
+            row = await connection.fetchrow(sql.UPDATE, id, *after.values())
+        assert row is not None
+        return record_of(row)
+
+    async def delete(self, id: UUID) -> None:
+        if id == self._default_id:
+            raise Refused("default_tenant", "this is tenant.default_id: it cannot be deleted")
+        names: set[Identity] = set()
+        async with self._transaction("delete tenants", names) as connection:
+            row = await connection.fetchrow(sql.DELETE, id)
+            if row is None:
+                raise _unknown(id)
+            names.update(identities_of(row["id"], row["slug"], row["domain"]))
+
+    async def put_module(self, tenant_id: UUID, slug: str, state: ModuleState) -> Module:
+        settings = None if state.settings is msgspec.UNSET else state.settings
+        async with self._changing("insert tenant_modules", tenant_id) as connection:
+            await _locked(connection, tenant_id)
+            row = await connection.fetchrow(sql.PUT_MODULE, new_id(), tenant_id, slug, state.enabled, settings)
+        assert row is not None
+        return module_of(row)
+
+    async def put_locale(self, tenant_id: UUID, locale: str, state: LocaleState) -> TenantLocale:
+        """One default a tenant: the one before it gives way (RusToK's later schema refuses two)."""
+        async with self._changing("insert tenant_locales", tenant_id) as connection:
+            await _locked(connection, tenant_id)
+            if state.is_default:
+                await connection.execute(sql.UNSET_DEFAULT, tenant_id, locale)
+            row = await connection.fetchrow(
+                sql.PUT_LOCALE,
+                new_id(),
+                tenant_id,
+                locale,
+                state.name,
+                state.native_name,
+                state.is_enabled,
+                state.is_default,
+                state.fallback_locale,
+            )
+        assert row is not None
+        return locale_of(row)
+
+    async def invalidate(self, id: UUID) -> bool:
+        """Here at once; elsewhere by the channel, as if the tenant had changed."""
+        self._directory.invalidate((Identity("uuid", str(id)),))
+        try:
+            await self._database.get().execute(sql.ANNOUNCE, id, name="notify tenants", within=2.0)
+        except (DatabaseUnavailable, ActorUnavailable):
+            return False
+        return True
+
+    @asynccontextmanager
+    async def _changing(
+        self, name: str, id: UUID, slug: str = "", domain: str | None = None
+    ) -> AsyncIterator[Connection]:
+        """A transaction that changes what these names stand for."""
+        async with self._transaction(name, set(identities_of(id, slug, domain))) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, name: str, names: set[Identity]) -> AsyncIterator[Connection]:
+        """``names`` may grow in the block; they are invalidated at its end, without a checkpoint after the commit."""
+        try:
+            with _as_answers():
+                async with self._database.get().transaction(name=name, within=_WITHIN) as connection:
+                    yield connection
+        finally:
+            self._directory.invalidate(names)
+
+
+async def _locked(connection: Connection, id: UUID) -> TenantRecord:
+    row = await connection.fetchrow(sql.LOCK, id)
+    if row is None:
+        raise _unknown(id)
+    return record_of(row)
+
+
+def _merged(before: TenantRecord, given: dict[str, Any]) -> dict[str, Any]:
+    """The columns of ``UPDATE``, in its order."""
+    settings = msgspec.json.decode(before.settings)
+    return {
+        "name": given.get("name", before.name),
+        "slug": given.get("slug", before.slug),
+        "domain": given.get("domain", before.domain),
+        "settings": merge(settings, given["settings"]) if "settings" in given else settings,
+        "is_active": given.get("is_active", before.is_active),
+        "default_locale": given.get("default_locale", before.default_locale),
+    }
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2: members are merged, ``null`` removes, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+
+
+@contextmanager
+def _as_answers() -> Iterator[None]:
+    try:
+        yield
+    except QueryFailed as error:
+        raise _refusal(error) from error
+    except OutcomeUnknown as error:
+        raise Refused("outcome_unknown", "the database was lost during the commit: look before trying again") from error
+    except (DatabaseUnavailable, ActorUnavailable) as error:
+        raise Refused("unavailable", "the database is not available") from error
+
+
+def _refusal(error: QueryFailed) -> Refused:
+    constraint = error.constraint or ""
+    if error.sqlstate == _UNIQUE and "domain" in constraint:
+        return Refused("domain_taken", "another tenant has this domain")
+    if error.sqlstate == _UNIQUE:
+        return Refused("slug_taken", "another tenant has this slug")
+    if error.sqlstate == _FOREIGN_KEY:
+        return Refused("in_use", "something in the database still refers to this tenant")
+    rule = f" ({constraint})" if constraint else ""
+    return Refused("rejected", f"a rule of the database forbids this{rule}")
+
+
+def _unknown(id: UUID) -> Refused:
+    return Refused("unknown_tenant", f"there is no tenant {id}")
