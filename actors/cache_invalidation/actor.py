@@ -12,12 +12,13 @@ from actors.messages import TenantDirectory
 from rustok_daemon.asyncio_side import Side
 from rustok_daemon.config import Configuration
 from rustok_daemon.config.sections import RedisSettings
+from rustok_daemon.config.urls import redacted
 from rustok_daemon.declarations import Health, HealthCheck
 from rustok_daemon.lifecycle import exit_codes
 from rustok_daemon.postgres.interface import Database
 from rustok_daemon.redis import Endpoint, Redis, RedisUnsupported, endpoint
 from rustok_daemon.redis.client import open_redis
-from rustok_daemon.redis.commands import COMMANDS, redacted
+from rustok_daemon.redis.commands import COMMANDS
 from rustok_daemon.supervision.actor import Actor
 from rustok_daemon.supervision.errors import FatalExit, unwrap
 

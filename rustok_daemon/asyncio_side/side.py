@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import outcome
@@ -56,8 +56,17 @@ class _Call(Generic[ResultT]):
         """In the asyncio thread."""
         try:
             self.result = outcome.Value(await self.function())
+        except asyncio.CancelledError as error:
+            self.result = outcome.Error(_cancelled(error))
         except BaseException as error:
             self.result = outcome.Error(error)
+
+
+def _cancelled(cause: BaseException | None = None) -> SideDied:
+    """In trio nobody knows asyncio's own exception for it. Whoever cancelled in trio does not look at the result."""
+    error = SideDied("the call was cancelled in the asyncio thread")
+    error.__cause__ = cause
+    return error
 
 
 class Side:
@@ -72,6 +81,8 @@ class Side:
         self._done_wake = False
         self._open: set[_Call[Any]] = set()
         self._died: BaseException | None = None
+        self._closing = False
+        """Set in the thread: nothing new is begun any more, and what is cancelled is cancelled because of that."""
         self.ended = trio.Event()
         self.handed_over = 0
         self._thread = threading.Thread(target=self._main, name="asyncio-side", daemon=True)
@@ -100,7 +111,7 @@ class Side:
 
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Runs a plain function there, some time soon, and forgets it. Nothing happens once the thread is gone."""
-        if not self.ended.is_set():
+        with suppress(RuntimeError):  # between the loop's close and the word of it that makes ``ended``
             self._loop.call_soon_threadsafe(function, *args)
 
     def to_trio(self, function: Callable[..., object], *args: object) -> None:
@@ -118,7 +129,7 @@ class Side:
         self._calls.append(call)
         if not self._calls_wake:
             self._calls_wake = True
-            self._loop.call_soon_threadsafe(self._start_calls)
+            self.call_soon(self._start_calls)
 
     async def _cancel(self, call: _Call[Any]) -> None:
         self.call_soon(self._cancel_there, call)
@@ -139,6 +150,7 @@ class Side:
         except BaseException as error:
             self._died = error
         finally:
+            self._closing = True
             self._close_loop()
             self.to_trio(self._end)
 
@@ -157,14 +169,14 @@ class Side:
 
     def _start_calls(self) -> None:
         self._calls_wake = False
-        while self._calls:
+        while self._calls and not self._closing:
             call = self._calls.popleft()
             call.task = self._loop.create_task(call.run())
             call.task.add_done_callback(lambda _task, call=call: self._finish(call))  # type: ignore[misc]
 
     def _finish(self, call: _Call[Any]) -> None:
-        if call.result is None:  # cancelled before its first step
-            call.result = outcome.Error(asyncio.CancelledError())
+        if call.task is not None and call.task.cancelled():  # before its first step
+            call.result = outcome.Error(_cancelled())
         self._done.append(call)
         if not self._done_wake:
             self._done_wake = True

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import enum
-import ipaddress
-import os
 import re
-import tomllib
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
 from .sources import KeyPath, Leaf, Origin, Tree
-from .types import Duration, Secret, Size
+from .values import Wrong, as_path, as_toml, bare, convert, describe, is_struct, struct_item, takes_text, without_none
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_TEXT_TYPES = (str, Path, Secret, Duration, Size, ipaddress.IPv4Network, ipaddress.IPv6Network)
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Path: "a path"}
-
-
-class Wrong(Exception):
-    """A value that does not fit; says what would be right."""
 
 
 class Checker:
@@ -36,20 +25,20 @@ class Checker:
         self._environment = environment
         self._environment_name = environment_name
 
-    def section(self, kind: type[Any], tree: Any, path: KeyPath, where: str) -> Any:
+    def section(self, kind: type[Any], tree: Any, path: KeyPath, where: str = "") -> Any:
         """A struct of ``kind``, or ``None`` when something in it is wrong."""
         if not isinstance(tree, dict):
-            self._add(tree.origin.where(tree.path) if isinstance(tree, Leaf) else where, path, "must be a table")
+            self.add(where_of(tree) or where, path, "must be a table")
             return None
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         hints = get_type_hints(kind, include_extras=True)
         before = len(self.lines)
         values: dict[str, Any] = {}
         for key, value in tree.items():
-            if key not in fields:
-                self._unknown(key, value, path, fields, where)
-                continue
-            values[fields[key].name] = self._value(hints[fields[key].name], value, (*path, key), where)
+            if key in fields:
+                values[fields[key].name] = self._value(hints[fields[key].name], value, (*path, key), where)
+            else:
+                self.add(where_of(value) or where, (*path, key), f"unknown key{_suggest(key, list(fields))}")
         self._missing(fields, tree, path, where)
         if len(self.lines) > before:
             return None
@@ -58,234 +47,102 @@ class Checker:
         return made
 
     def unknown_section(self, key: str, value: Any, known: Sequence[str]) -> None:
-        self._add(_where(value), (key,), f"there is no such section{_suggest(key, known)}")
+        self.add(where_of(value), (key,), f"there is no such section{_suggest(key, known)}")
+
+    def add(self, where: str, path: KeyPath, what: str) -> None:
+        """One error: where it stands, the key, and what would be right."""
+        self.say(f"{where or 'configuration'}: {dotted(path)}: {what}")
+
+    def say(self, line: str) -> None:
+        if line not in self.lines:
+            self.lines.append(line)
 
     # -- one table -----------------------------------------------------------------------------------------------
-
-    def _unknown(self, key: str, value: Any, path: KeyPath, fields: Mapping[str, Any], where: str) -> None:
-        self._add(_where(value) or where, (*path, key), f"unknown key{_suggest(key, list(fields))}")
 
     def _missing(self, fields: Mapping[str, Any], tree: Tree, path: KeyPath, where: str) -> None:
         for key, field in fields.items():
             if field.required and key not in tree:
-                self._add(_where(tree) or where, path, f"{key} is missing")
+                self.add(where_of(tree) or where, path, f"{key} is missing")
 
     def _problems(self, made: Any, tree: Tree, path: KeyPath, where: str) -> None:
+        """What the struct itself finds wrong, at the value it names."""
         problems = getattr(made, "problems", None)
-        if problems is None:
-            return
-        for key, what in problems(self._environment_name):
-            here: Any = tree
-            for part in key.split("."):
-                here = here.get(part, here) if isinstance(here, dict) else here
-            self._add(_where(here) or where, (*path, *key.split(".")), what)
-
-    def _add(self, where: str, path: KeyPath, what: str) -> None:
-        line = f"{where or 'configuration'}: {dotted(path)}: {what}"
-        if line not in self.lines:
-            self.lines.append(line)
+        for key, what in () if problems is None else problems(self._environment_name):
+            keys = _keys(key)
+            self.add(where_of(_nearest(tree, keys)) or where, (*path, *keys), what)
 
     # -- one value -----------------------------------------------------------------------------------------------
 
     def _value(self, hint: Any, value: Any, path: KeyPath, where: str) -> Any:
-        kind, optional = _without_none(hint)
-        if _is_struct(kind):
+        kind = without_none(hint)
+        if is_struct(kind):
             return self.section(kind, value, path, where)
-        if (item := _struct_item(kind)) is not None:
+        if (item := struct_item(kind)) is not None:
             return self._tables(item, value, path, where)
         if isinstance(value, dict) and get_origin(kind) is dict:
             value = _collapse(value)
         if not isinstance(value, Leaf):
-            self._add(_where(value) or where, path, f"must be {_describe(kind)}, not a table")
+            self.add(where_of(value) or where, path, f"must be {describe(kind)}, not a table")
             return None
         self.origins[dotted(path)] = value.origin.name
         try:
-            return self._read(kind, value, optional)
+            return self._read(kind, value)
         except Wrong as error:
-            self._add(value.origin.where(value.path), path, str(error))
+            self.add(where_of(value), path, str(error))
         return None
 
     def _tables(self, item: type[Any], value: Any, path: KeyPath, where: str) -> Any:
         if isinstance(value, Leaf) and value.value == []:
             return ()
         if not isinstance(value, list):
-            self._add(_where(value) or where, path, "must be a list of tables")
+            self.add(where_of(value) or where, path, "must be a list of tables")
             return ()
-        return tuple(
-            self.section(item, each, (*path, index), _where(each) or where) for index, each in enumerate(value)
-        )
+        return tuple(self.section(item, each, (*path, index), where) for index, each in enumerate(value))
 
-    def _read(self, kind: Any, leaf: Leaf, optional: bool) -> Any:
-        given = self._resolved(leaf)
-        base, _ = _bare(kind)
-        if leaf.origin.raw and not _takes_text(base):
-            given = _as_toml(given, kind)
-        if base is Path:
-            return _path(given, leaf.origin)
-        return convert(kind, given)
+    def _read(self, kind: Any, leaf: Leaf) -> Any:
+        given = self._filled(leaf.value, leaf.origin.base)
+        if leaf.origin.raw and not takes_text(kind):
+            given = as_toml(given, kind)
+        return as_path(given, leaf.origin.base) if bare(kind)[0] is Path else convert(kind, given)
 
-    def _resolved(self, leaf: Leaf) -> Any:
+    def _filled(self, value: Any, base: Path) -> Any:
         """With ``${VAR}`` filled in, and what ``{file = …}`` and ``{credential = …}`` point to."""
-        value = leaf.value
-        if isinstance(value, dict):
-            return self._referenced(value, leaf.origin)
+        if isinstance(value, str):
+            return _VARIABLE.sub(self._variable, value)
         if isinstance(value, list):
-            return [self._filled(item) if isinstance(item, str) else item for item in value]
-        return self._filled(value) if isinstance(value, str) else value
+            return [self._filled(item, base) for item in value]
+        if isinstance(value, dict):
+            reference = self._reference(value, base)
+            if reference is None:
+                return {key: self._filled(item, base) for key, item in value.items()}
+            return _contents(reference)
+        return value
 
-    def _referenced(self, value: dict[str, Any], origin: Origin) -> Any:
-        if set(value) == {"file"}:
-            path = origin.base / str(value["file"])
-        elif set(value) == {"credential"}:
-            directory = self._environment.get("CREDENTIALS_DIRECTORY")
-            name = str(value["credential"])
-            if not directory:
-                raise Wrong("a credential is asked for, but $CREDENTIALS_DIRECTORY is not set")
-            if "/" in name or name in ("", ".", ".."):
-                raise Wrong(f"{name!r} is not the name of a credential")
-            path = Path(directory) / name
-        else:
-            return value
-        try:
-            return path.read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Wrong(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    def _variable(self, match: re.Match[str]) -> str:
+        value = self._environment.get(match[1], match[2])
+        if value is None:
+            raise Wrong(f"${{{match[1]}}} is not set; set it, or write ${{{match[1]}:-default}}")
+        return value
 
-    def _filled(self, text: str) -> str:
-        def fill(match: re.Match[str]) -> str:
-            value = self._environment.get(match[1], match[2])
-            if value is None:
-                raise Wrong(f"${{{match[1]}}} is not set; set it, or write ${{{match[1]}:-default}}")
-            return value
-
-        return _VARIABLE.sub(fill, text)
+    def _reference(self, value: dict[str, Any], base: Path) -> Path | None:
+        if value.keys() == {"file"}:
+            return as_path(value["file"], base)
+        if value.keys() != {"credential"}:
+            return None
+        directory, name = self._environment.get("CREDENTIALS_DIRECTORY"), str(value["credential"])
+        if not directory:
+            raise Wrong("a credential is asked for, but $CREDENTIALS_DIRECTORY is not set: systemd sets it")
+        if "/" in name or name in ("", ".", ".."):
+            raise Wrong(f"{name!r} is not the name of a credential: write the one LoadCredential= gives")
+        return Path(directory) / name
 
 
-def convert(kind: Any, value: Any) -> Any:
-    """``value`` as ``kind``. Raises ``Wrong``; its text never shows a secret."""
-    base, meta = _bare(kind)
-    if base is Secret:
-        if not isinstance(value, str):
-            raise Wrong("must be a string")
-        return Secret(value)
-    if base in (Duration, Size):
-        return _with_unit(base, value)
-    if base is Path:
-        return Path(_string(value))
-    if _is_network(base):
-        return _network(value)
-    if get_origin(base) in (tuple, list):
-        return _sequence(base, value)
-    return _by_msgspec(Annotated[(base, *meta)] if meta else base, value, base)
-
-
-def _with_unit(kind: Any, value: Any) -> Any:
-    if not isinstance(value, str):
-        example = "30s" if kind is Duration else "16MiB"
-        raise Wrong(f"{value!r} has no unit: write it as a string, for example {example!r}")
+def _contents(path: Path) -> str:
+    """A line break at the end is the editor's."""
     try:
-        return kind.parse(value)
-    except ValueError as error:
-        raise Wrong(str(error)) from error
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Wrong(f"must be a string, not {value!r}")
-    return value
-
-
-def _network(value: Any) -> Any:
-    try:
-        return ipaddress.ip_network(_string(value))
-    except ValueError as error:
-        raise Wrong(f"{value!r} is not a network: write for example '10.0.0.0/8' ({error})") from error
-
-
-def _sequence(kind: Any, value: Any) -> Any:
-    if not isinstance(value, list):
-        raise Wrong(f"must be a list, not {value!r}")
-    item = get_args(kind)[0]
-    return tuple(convert(item, each) for each in value)
-
-
-def _by_msgspec(kind: Any, value: Any, base: Any) -> Any:
-    try:
-        return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as error:
-        raise Wrong(f"{value!r} is wrong: must be {_describe(base)} ({_plain(str(error))})") from error
-
-
-def _plain(message: str) -> str:
-    return message.replace("`", "").split(" - at ")[0]
-
-
-def _path(value: Any, origin: Origin) -> Path:
-    path = Path(os.path.expanduser(_string(value)))
-    return path if path.is_absolute() else Path(os.path.normpath(origin.base / path))
-
-
-def _as_toml(text: str, kind: Any) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
-        raise Wrong(f"{text!r} is wrong: must be {_describe(_bare(kind)[0])}, written as in TOML") from error
-
-
-# -- types -----------------------------------------------------------------------------------------------------------
-
-
-def _without_none(hint: Any) -> tuple[Any, bool]:
-    if get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
-        rest = [arg for arg in get_args(hint) if arg is not type(None)]
-        return (rest[0] if len(rest) == 1 else Union[tuple(rest)]), True  # noqa: UP007  (made at run time)
-    return hint, False
-
-
-def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    kind, _ = _without_none(hint)
-    if get_origin(kind) is Annotated:
-        base, *meta = get_args(kind)
-        return base, tuple(meta)
-    return kind, ()
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _struct_item(kind: Any) -> Any:
-    if get_origin(kind) in (tuple, list) and _is_struct(get_args(kind)[0]):
-        return get_args(kind)[0]
-    return None
-
-
-def _is_network(kind: Any) -> bool:
-    return kind in (ipaddress.IPv4Network, ipaddress.IPv6Network) or set(get_args(kind)) == {
-        ipaddress.IPv4Network,
-        ipaddress.IPv6Network,
-    }
-
-
-def _takes_text(kind: Any) -> bool:
-    if kind in _TEXT_TYPES or _is_network(kind):
-        return True
-    return str(get_origin(kind)) == "typing.Literal" or (isinstance(kind, type) and issubclass(kind, enum.Enum))
-
-
-def _describe(kind: Any) -> str:
-    base, _ = _bare(kind)
-    if str(get_origin(base)) == "typing.Literal":
-        return "one of " + ", ".join(str(arg) for arg in get_args(base))
-    if get_origin(base) in (tuple, list):
-        return "a list"
-    if get_origin(base) is dict:
-        return "a table"
-    if base is Duration:
-        return "a duration, for example '30s'"
-    if base is Size:
-        return "a size, for example '16MiB'"
-    return _NAMES.get(base, "a string")
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Wrong(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 # -- places ----------------------------------------------------------------------------------------------------------
@@ -299,19 +156,50 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def _where(value: Any) -> str:
-    """Where the first value below ``value`` stands."""
+def where_of(value: Any) -> str:
+    """Where the first value at or below ``value`` stands."""
     if isinstance(value, Leaf):
         return value.origin.where(value.path)
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((found for each in below if (found := _where(each))), "")
+    return next((found for each in below if (found := where_of(each))), "")
 
 
-def _collapse(tree: Tree) -> Any:
+def _keys(text: str) -> KeyPath:
+    """``children.2.id`` as a struct's ``problems`` says it."""
+    return tuple(int(part) if part.isdigit() else part for part in text.split("."))
+
+
+def _nearest(tree: Any, keys: KeyPath) -> Any:
+    """What stands at ``keys``, or as near to it as anything does."""
+    for key in keys:
+        if isinstance(tree, dict):
+            tree = tree.get(key, tree)
+        elif isinstance(tree, list) and isinstance(key, int):
+            tree = tree[key]
+    return tree
+
+
+def _collapse(tree: Tree) -> Leaf:
     """A table that is itself a value."""
-    plain = {key: value.value if isinstance(value, Leaf) else _collapse(value).value for key, value in tree.items()}
-    first = next((leaf for leaf in tree.values() if isinstance(leaf, Leaf)), None)
-    return Leaf(plain, first.origin, first.path[:-1]) if first is not None else Leaf({}, Origin("", Path(), False), ())
+    first = _first_leaf(tree)
+    if first is None:
+        return Leaf({}, Origin("configuration", Path.cwd(), raw=False), ())
+    return Leaf(_plain(tree), first.origin, first.path[:-1])
+
+
+def _first_leaf(value: Any) -> Leaf | None:
+    if isinstance(value, Leaf):
+        return value
+    below = value.values() if isinstance(value, dict) else value
+    return next((found for each in below if (found := _first_leaf(each)) is not None), None)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Leaf):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value]
 
 
 def _suggest(key: str, known: Sequence[str]) -> str:

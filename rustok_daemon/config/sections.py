@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .types import Duration, Secret, Size
+from .types import Duration, Mode, Secret, Size, parse_address
+from .urls import problem_of_postgres, problem_of_redis
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+SomeTime = Annotated[Duration, msgspec.Meta(gt=0)]
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -37,7 +39,7 @@ class BackoffSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     """[[supervisor.children]]: exactly one of ``start``, ``command`` and ``children``, or ``strategy`` alone."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     start: str | None = None
     command: tuple[str, ...] | None = None
     children: tuple[ChildSettings, ...] = ()
@@ -49,14 +51,18 @@ class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     overflow: Literal["wait", "reject", "drop_oldest", "drop_newest"] = "wait"
     strategy: Literal["one_for_one", "one_for_all", "rest_for_one"] | None = None
     intensity: Annotated[int, msgspec.Meta(ge=0)] = 3
-    period: Duration = Duration(5)
+    period: SomeTime = Duration(5)
     auto_shutdown: Literal["never", "any_significant", "all_significant"] = "never"
     max_children: PositiveInt | None = None
     ready: str | None = None
     stop_signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] = "SIGTERM"
-    env: dict[str, str] = {}
+    env: dict[str, Secret] = {}
     user: str | None = None
     options: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        """Its ``options`` may hold what is a secret in the section they are laid over."""
+        return f"ChildSettings(id={self.id!r}, …)"
 
     @property
     def is_supervisor(self) -> bool:
@@ -76,6 +82,25 @@ class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
             yield "command", "is empty: name the program and its arguments"
         if self.significant and self.restart == "permanent":
             yield "significant", "a permanent child cannot be significant: choose restart transient or temporary"
+        if len(given) < 2:
+            yield from self._out_of_place()
+
+    def _out_of_place(self) -> Iterable[tuple[str, str]]:
+        """A key that would have no effect is a mistake, and not a wish."""
+        kind = "start" if self.start is not None else "command" if self.command is not None else "children"
+        for kinds, names in _ONLY_WITH.items():
+            for name in names if kind not in kinds else ():
+                if getattr(self, name) != getattr(_BARE, name):
+                    yield name, f"has no effect on this child: it belongs to one with {' or '.join(kinds)}"
+
+
+_BARE = ChildSettings(id="bare")
+_ONLY_WITH = {
+    ("start",): ("options",),
+    ("start", "command"): ("mailbox", "overflow"),
+    ("command",): ("ready", "stop_signal", "env", "user"),
+    ("children",): ("strategy", "intensity", "period", "auto_shutdown", "max_children"),
+}
 
 
 class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,24 +108,28 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     strategy: Literal["one_for_one", "one_for_all", "rest_for_one"] = "one_for_one"
     intensity: Annotated[int, msgspec.Meta(ge=0)] = 3
-    period: Duration = Duration(5)
+    period: SomeTime = Duration(5)
     auto_shutdown: Literal["never", "any_significant", "all_significant"] = "never"
     children: tuple[ChildSettings, ...] = ()
 
     def problems(self, environment: str) -> Iterable[tuple[str, str]]:
-        seen: set[str] = set()
-        for child in walk(self.children):
+        seen = {"root"}
+        for path, child, auto_shutdown in _places(self.auto_shutdown, self.children, "children"):
             if child.id in seen:
-                yield "children", f"the id {child.id!r} is there twice"
+                yield f"{path}.id", f"{child.id!r} is there twice: each child has an id of its own"
             seen.add(child.id)
-        yield from _significant(self.auto_shutdown, self.children)
+            if child.significant and auto_shutdown == "never":
+                yield f"{path}.significant", "has no meaning while auto_shutdown of its supervisor is never"
 
 
-def _significant(auto_shutdown: str, children: tuple[ChildSettings, ...]) -> Iterable[tuple[str, str]]:
-    for child in children:
-        if child.significant and auto_shutdown == "never":
-            yield "children", f"{child.id!r} is significant, but auto_shutdown of its supervisor is never"
-        yield from _significant(child.auto_shutdown, child.children)
+def _places(
+    auto_shutdown: str, children: tuple[ChildSettings, ...], path: str
+) -> Iterable[tuple[str, ChildSettings, str]]:
+    """Every child with where it stands and its supervisor's ``auto_shutdown``."""
+    for number, child in enumerate(children):
+        here = f"{path}.{number}"
+        yield here, child, auto_shutdown
+        yield from _places(child.auto_shutdown, child.children, f"{here}.children")
 
 
 def walk(children: tuple[ChildSettings, ...]) -> Iterable[ChildSettings]:
@@ -121,11 +150,11 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     bind: str = "127.0.0.1:5150"
     socket: Path | None = None
-    socket_mode: Annotated[int, msgspec.Meta(ge=0, le=0o777)] = 0o660
+    socket_mode: Mode = Mode(0o660)
     max_body: Size = Size(16 << 20)
-    header_timeout: Duration = Duration(10)
-    body_timeout: Duration = Duration(30)
-    keep_alive: Duration = Duration(75)
+    header_timeout: SomeTime = Duration(10)
+    body_timeout: SomeTime = Duration(30)
+    keep_alive: SomeTime = Duration(75)
     max_connections: PositiveInt = 12_000
     drain_delay: Duration = Duration(0)
     forwarded: ForwardedSettings = ForwardedSettings()
@@ -133,9 +162,11 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_token: bool = False
 
     def problems(self, environment: str) -> Iterable[tuple[str, str]]:
-        host, separator, port = self.bind.rpartition(":")
-        if self.bind and not (separator and host and port.isdigit() and int(port) < 65536):
-            yield "bind", f"{self.bind!r} is not an address: write host:port, for example 127.0.0.1:5150"
+        try:
+            if self.bind:
+                parse_address(self.bind)
+        except ValueError as error:
+            yield "bind", f'{error}, or "" for no TCP at all'
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,25 +176,27 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     min_size: Annotated[int, msgspec.Meta(ge=0)] = 2
     max_size: PositiveInt = 10
     migrate: bool = True
-    statement_timeout: Duration = Duration(30)
+    statement_timeout: SomeTime = Duration(30)
 
     def problems(self, environment: str) -> Iterable[tuple[str, str]]:
         if self.min_size > self.max_size:
             yield "min_size", f"{self.min_size} is more than max_size ({self.max_size})"
-        if self.url and not self.url.reveal().startswith(("postgresql://", "postgres://")):
-            yield "url", "is not a PostgreSQL URL: write postgresql://user:password@host/database"
+        problem = problem_of_postgres(self.url.reveal()) if self.url else None
+        if problem is not None:
+            yield "url", problem
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """[redis]"""
 
     url: Secret = Secret("")
-    timeout: Duration = Duration(2)
+    timeout: SomeTime = Duration(2)
 
     def problems(self, environment: str) -> Iterable[tuple[str, str]]:
         text = self.url.reveal()
-        if text and text != "off" and not text.startswith(("redis://", "rediss://", "unix://")):
-            yield "url", 'is not a Redis URL: write redis://host:6379/0, rediss://…, unix:///path, or "off"'
+        problem = problem_of_redis(text) if text and text != "off" else None
+        if problem is not None:
+            yield "url", problem
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):

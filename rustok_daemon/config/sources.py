@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +46,34 @@ Tree = dict[str, Any]
 """Nested dictionaries of ``Leaf``; lists of tables are lists of such dictionaries."""
 
 
-def read_file(path: Path) -> Tree:
-    """Raises ``ConfigurationError`` for a file that cannot be read or is no TOML."""
+def read_file(path: Path, base: Path) -> Tree:
+    """``base`` is what relative paths in it are relative to.
+
+    Raises ``ConfigurationError`` for a file that cannot be read or is no TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error}"]) from error
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{path}: cannot be read: it is not UTF-8"]) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError([_syntax_error(path, str(error))]) from error
-    return leaves_of(document, Origin(str(path), path.parent.absolute(), raw=False, text=text), ())
+        raise ConfigurationError([_syntax_error(path, text, str(error))]) from error
+    return leaves_of(document, Origin(str(path), base, raw=False, text=text), ())
 
 
-def _syntax_error(path: Path, message: str) -> str:
-    what, _, where = message.partition(" (at line ")
-    line = where.split(",")[0].rstrip(")") if where else "end"
+def _syntax_error(path: Path, text: str, message: str) -> str:
+    """What is never closed is noticed only at the end: then the statement that began it is named."""
+    what, _, where = message.partition(" (at ")
+    line = where.removeprefix("line ").split(",")[0] if where.startswith("line ") else _first_unread(text)
     return f"{path}:{line}: not TOML: {what}"
+
+
+def _first_unread(text: str) -> int:
+    lines = text.splitlines()
+    read = max((end for end in range(len(lines)) if _parsed(lines[:end]) is not None), default=0)
+    return _first_statement(lines, read, len(lines))
 
 
 def leaves_of(table: Mapping[str, Any], origin: Origin, path: KeyPath) -> Tree:
@@ -81,25 +92,50 @@ def _is_reference(value: dict[str, Any]) -> bool:
     return len(value) == 1 and next(iter(value)) in ("file", "credential")
 
 
-def environment_values(environment: Mapping[str, str], known: Mapping[str, Any]) -> Iterator[tuple[str, KeyPath, str]]:
-    """``(variable, path, text)`` for each ``RUSTOK_<SECTION>__<KEY>``, and the aliases whose section is known."""
+class Override(msgspec.Struct, frozen=True):
+    """A value from outside the files: its variable or option, its path, its text."""
+
+    name: str
+    path: KeyPath
+    text: str
+    optional: bool = False
+    """An alias: left alone where its section is not there."""
+
+
+def environment_values(environment: Mapping[str, str]) -> Iterator[Override]:
+    """Each ``RUSTOK_<SECTION>__<KEY>``, and before them the aliases."""
+    for name, alias in _ALIASES.items():
+        if name in environment:
+            yield Override(name, tuple(alias.split(".")), environment[name], optional=True)
     for name, text in sorted(environment.items()):
-        alias = _ALIASES.get(name)
-        if alias is not None and alias.split(".")[0] in known:
-            yield name, tuple(alias.split(".")), text
-        elif name.startswith(PREFIX) and "__" in name:
-            yield name, tuple(name.removeprefix(PREFIX).lower().split("__")), text
+        if name.startswith(PREFIX) and "__" in name:
+            yield Override(name, tuple(name.removeprefix(PREFIX).lower().split("__")), text)
 
 
-def put(tree: Tree, path: KeyPath, text: str, name: str) -> None:
+def option_values(settings: Sequence[str]) -> list[Override]:
+    """Each ``--set section.key=value``. Raises ``ConfigurationError`` for those that are not of this form."""
+    found = [_option_value(setting) for setting in settings]
+    wrong = [setting for setting, each in zip(settings, found, strict=True) if each is None]
+    if wrong:
+        raise ConfigurationError([f"--set {setting}: write --set section.key=value" for setting in wrong])
+    return [each for each in found if each is not None]
+
+
+def _option_value(setting: str) -> Override | None:
+    key, separator, text = setting.partition("=")
+    path = tuple(key.split("."))
+    return Override(f"--set {key}", path, text) if separator and len(path) > 1 and all(path) else None
+
+
+def put(tree: Tree, override: Override) -> None:
     """Places a raw value; what it replaces is gone."""
     here = tree
-    for key in path[:-1]:
+    for key in override.path[:-1]:
         below = here.setdefault(str(key), {})
         if not isinstance(below, dict):
             below = here[str(key)] = {}
         here = below
-    here[str(path[-1])] = Leaf(text, Origin(name, Path(os.getcwd()), raw=True), path)
+    here[str(override.path[-1])] = Leaf(override.text, Origin(override.name, Path.cwd(), raw=True), override.path)
 
 
 def merge(base: Tree, over: Tree) -> Tree:
@@ -137,14 +173,20 @@ def line_of(text: str, path: KeyPath) -> int:
     lines = text.splitlines()
     began = 0
     for end in range(1, len(lines) + 1):
-        try:
-            document = tomllib.loads("\n".join(lines[:end]) + "\n")
-        except tomllib.TOMLDecodeError:
+        document = _parsed(lines[:end])
+        if document is None:
             continue
         if _holds(document, path):
             return _first_statement(lines, began, end)
         began = end
     return len(lines) or 1
+
+
+def _parsed(lines: list[str]) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads("\n".join(lines) + "\n")
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _first_statement(lines: list[str], began: int, end: int) -> int:

@@ -56,7 +56,7 @@ def _spec(child: ChildSettings, configuration: Configuration) -> ChildSpec | Sup
     kind = configuration.actors.get(child.id)
     return ChildSpec(
         id=child.id,
-        start=_command(child) if kind is None else partial(kind.from_configuration, configuration),
+        start=_command(child) if kind is None else partial(kind.from_configuration, configuration.of_child(child.id)),
         kind=Kind.PROCESS if kind is None else kind.kind,
         restart=Restart(child.restart),
         shutdown=_WORKER_SHUTDOWN if child.shutdown is None else child.shutdown,
@@ -89,7 +89,7 @@ def _command(child: ChildSettings) -> Callable[[], Any]:
         command=child.command or (),
         ready=child.ready,
         stop_signal=signal.Signals[child.stop_signal],
-        environment=child.env,
+        environment={name: value.reveal() for name, value in child.env.items()},
         user=child.user,
         patience=_WORKER_SHUTDOWN if child.shutdown is None else child.shutdown,
     )

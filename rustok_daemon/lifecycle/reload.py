@@ -80,7 +80,7 @@ class TreeReloader:
 def _settings(id: str, configuration: Configuration) -> Any:
     """What the incarnation would be made with; compared, so that only who is concerned restarts."""
     kind = configuration.actors.get(id)
-    return None if kind is None else kind.from_configuration(configuration).settings
+    return None if kind is None else kind.from_configuration(configuration.of_child(id)).settings
 
 
 def _plain(spec: ChildSpec) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from rustok_daemon.config.types import parse_address
+
 from . import exit_codes
 from .errors import StartRefused
 from .resources import ListeningSockets
@@ -31,18 +33,9 @@ def open_sockets(bind: str, path: Path, mode: int) -> Iterator[ListeningSockets]
         yield ListeningSockets(http=http, control=control)
 
 
-def parse_bind(text: str) -> tuple[str, int]:
-    """``127.0.0.1:5150`` or ``[::1]:5150``. Raises ``ValueError`` that says what would be right."""
-    host, separator, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not separator or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{text!r} is not an address: write host:port, for example 127.0.0.1:5150")
-    return host, int(port)
-
-
 def _bind_tcp(bind: str) -> list[socket.socket]:
     try:
-        host, port = parse_bind(bind)
+        host, port = parse_address(bind)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (ValueError, socket.gaierror) as error:
         raise StartRefused(exit_codes.CONFIGURATION, f"http.bind: {error}") from error

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from urllib.parse import urlsplit, urlunsplit
 
 from rustok_daemon.cli.context import CommandContext
+from rustok_daemon.config.urls import redacted
 from rustok_daemon.declarations import Argument, Command
 
 from .endpoint import endpoint
 
 _NO_SUCH_THING = 4
-_PASSWORD = re.compile(r"(?<=password=)[^&]*")
-
-
-def redacted(url: str) -> str:
-    """Without the password."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    netloc = f"{name}{colon}{'***' if colon else ''}{at}{host}"
-    return urlunsplit(parts._replace(netloc=netloc, query=_PASSWORD.sub("***", parts.query)))
 
 
 def show_url(context: CommandContext) -> int:

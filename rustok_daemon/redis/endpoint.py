@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,13 +12,13 @@ from rustok_daemon.config import Configuration
 from rustok_daemon.config.errors import ConfigurationError
 from rustok_daemon.config.sections import DaemonSettings, RedisSettings
 from rustok_daemon.config.types import Secret
+from rustok_daemon.config.urls import problem_of_redis
 
 from . import layout
 from .binary import find_server
 
 EMBEDDED = "embedded"
 _OFF = "off"
-_SCHEMES = ("redis", "rediss", "unix")
 _VARIABLES = ("RUSTOK_REDIS_URL", "REDIS_URL")
 
 
@@ -48,7 +47,7 @@ def endpoint(configuration: Configuration, environ: Mapping[str, str] = os.envir
         return _embedded(configuration)
     if given == _OFF:
         return Endpoint(None, f"{source} is off")
-    problem = problem_of(given)
+    problem = problem_of_redis(given)
     if problem is not None:
         raise ConfigurationError([f"{source}: {problem}"])
     return Endpoint(Secret(given), source)
@@ -57,23 +56,6 @@ def endpoint(configuration: Configuration, environ: Mapping[str, str] = os.envir
 def embedded_data_dir(configuration: Configuration) -> Path | None:
     """The data directory to run a server in; ``None`` when none is to be run."""
     return configuration.section(DaemonSettings).data_dir if endpoint(configuration).embedded else None
-
-
-def problem_of(url: str) -> str | None:
-    """What is wrong with a URL and what would be right; never the URL itself, which may hold a password."""
-    scheme, _, rest = url.partition("://")
-    if "cluster" in scheme or "," in rest.partition("?")[0].rpartition("@")[2]:
-        return "Redis Cluster is not supported: name one server"
-    if scheme not in _SCHEMES:
-        return "not a Redis URL: write redis://host:6379/0, rediss://…, unix:///path/to/socket, or off"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "the port of the URL is no number between 0 and 65535"
-    if scheme == "unix":
-        return None if parts.path else "no path: write unix:///path/to/socket"
-    return None if parts.hostname and port != 0 else "no host: write redis://host:6379/0"
 
 
 def _embedded(configuration: Configuration) -> Endpoint:

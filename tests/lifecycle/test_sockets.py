@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rustok_daemon.lifecycle.errors import StartRefused
-from rustok_daemon.lifecycle.sockets import open_sockets, parse_bind
+from rustok_daemon.lifecycle.sockets import open_sockets
 
 
 @pytest.fixture
@@ -78,17 +78,3 @@ def test_a_path_beyond_the_limit_of_unix_sockets_is_named(short_dir: Path) -> No
         open_sockets("", short_dir / ("x" * 120), 0o6),
     ):
         pass
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [("127.0.0.1:5150", ("127.0.0.1", 5150)), ("[::1]:80", ("::1", 80)), ("localhost:0", ("localhost", 0))],
-)
-def test_bind_addresses(text: str, parsed: tuple[str, int]) -> None:
-    assert parse_bind(text) == parsed
-
-
-@pytest.mark.parametrize("text", ["5150", ":5150", "host:", "host:http", "host:65536", ""])
-def test_a_bad_bind_says_what_would_be_right(text: str) -> None:
-    with pytest.raises(ValueError, match=r"for example 127\.0\.0\.1:5150"):
-        parse_bind(text)

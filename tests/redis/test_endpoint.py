@@ -14,8 +14,8 @@ from rustok_daemon.config.configuration import Configuration
 from rustok_daemon.config.errors import ConfigurationError
 from rustok_daemon.config.sections import DaemonSettings, RedisSettings
 from rustok_daemon.config.types import Secret
+from rustok_daemon.config.urls import problem_of_redis
 from rustok_daemon.redis import EmbeddedRedis, binary, endpoint, layout
-from rustok_daemon.redis.endpoint import problem_of
 from rustok_daemon.supervision.errors import FatalExit
 
 
@@ -101,12 +101,12 @@ def test_what_names_no_redis_is_refused_with_what_would_be_right(url: str) -> No
     ["redis://a", "redis://a:6379/3", "rediss://user:p,w@a:1", "redis://[::1]:6379", "unix:///s", "unix://:p@/s?db=1"],
 )
 def test_what_names_one_is_taken(url: str) -> None:
-    assert problem_of(url) is None
+    assert problem_of_redis(url) is None
 
 
 @given(st.text(max_size=60))
 def test_no_text_is_an_accident_and_none_is_repeated(text: str) -> None:
-    problem = problem_of(text)
+    problem = problem_of_redis(text)
     assert problem is None or len(text) < 8 or text not in problem
 
 

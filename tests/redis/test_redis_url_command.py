@@ -9,9 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from rustok_daemon.redis.commands import redacted
 
 URL = "redis://user:hush@localhost:6379/0"
 
@@ -51,19 +48,3 @@ def test_a_cluster_is_a_wrong_configuration(tmp_path: Path) -> None:
     assert ended.returncode == 78
     assert b"Redis Cluster is not supported" in ended.stderr
     assert b"hush" not in ended.stderr
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        (URL, "redis://user:***@localhost:6379/0"),
-        ("redis://:hush@h", "redis://:***@h"),
-        ("redis://:hu@sh@h", "redis://:***@h"),
-        ("unix://:hush@/s", "unix://:***@/s"),
-        ("redis://h:6379/0", "redis://h:6379/0"),
-        ("redis://h?db=1&password=hush", "redis://h?db=1&password=***"),
-        ("unix:///a/b", "unix:///a/b"),
-    ],
-)
-def test_a_url_without_its_password(url: str, shown: str) -> None:
-    assert redacted(url) == shown
