@@ -14,6 +14,8 @@ from .problems import ProblemType
 
 _AT = re.compile(r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)`)?", re.DOTALL)
 _NAMED = re.compile(r"Object (?:contains unknown|missing required) field `(.+)`")
+_JSON_WORDS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_PYTHON = re.compile(rf"\b(?:{'|'.join(_JSON_WORDS)})\b")
 _MOST_PARAMETERS = 200
 _JSON = re.compile(rb"\s*application/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
 
@@ -130,8 +132,11 @@ def explain(message: str) -> tuple[str, str]:
 
 
 def _in_our_words(text: str) -> str:
-    text = text.replace("`", "").replace("Expected", "must be", 1).replace(", got", ", not", 1)
-    return text[:1].lower() + text[1:]
+    """Those of JSON; what stands behind ``matching`` is a pattern and stays as it is."""
+    text, matching, pattern = text.replace("`", "").partition(" matching ")
+    text = text.replace("Expected", "must be", 1).replace(", got", ", not", 1)
+    text = _PYTHON.sub(lambda found: _JSON_WORDS[found[0]], text)
+    return text[:1].lower() + text[1:] + matching + pattern
 
 
 def _refuse_nul(value: Any, path: str) -> None:
