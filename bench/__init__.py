@@ -5,8 +5,12 @@ count; absolute figures depend on the machine.
 """
 
 BENCHMARKS = (
+    "http_route",
+    "http_server",
+    "resolver",
     "mailbox",
     "asyncpg_side",
     "second_level",
-    "http_server",
+    "start",
+    "memory",
 )

@@ -26,7 +26,7 @@ from rustok_daemon.telemetry.logs import configure
 
 from .figures import Row, row, times_peer
 from .rounds import medians_async
-from .tenants_table import CONNECTIONS, SELECT, Lanes, Read, filled_postgres, our_pool, rate_on_trio
+from .tenants_table import CONNECTIONS, SELECT, Lanes, Read, filled_postgres, open_pool, rate_on_trio, read_by
 
 SECONDS = 0.6
 
@@ -44,12 +44,12 @@ async def _measure() -> list[Row]:
 
 
 async def _compared(side: Side, url: str, in_flight: int) -> list[Row]:
-    async with _plain_pool(side, url) as handed_over, our_pool(side, url) as ours:
+    async with _plain_pool(side, url) as handed_over, open_pool(side, url) as pool:
         rates = await medians_async(
             {
                 "side": lambda: rate_on_trio(handed_over, in_flight, SECONDS),
                 "uvloop": lambda: trio.to_thread.run_sync(lambda: uvloop.run(_native(url, in_flight))),
-                "pool": lambda: rate_on_trio(ours, in_flight, SECONDS),
+                "pool": lambda: rate_on_trio(read_by(pool), in_flight, SECONDS),
                 "trio-asyncio": lambda: _trio_asyncio(url, in_flight),
             }
         )

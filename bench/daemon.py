@@ -73,9 +73,9 @@ class Daemon:
         answer.raise_for_status()
         return str(answer.json()["token"])
 
-    def resident(self) -> float:
-        """Resident memory of the daemon itself, in MB (10^6 bytes); its servers are processes of their own."""
-        return resident(self._process.pid)
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def stop(self) -> None:
         """As systemd would; what does not end in time is killed."""
@@ -105,7 +105,7 @@ def free_port() -> int:
 
 
 def resident(pid: int) -> float:
-    """MB (10^6 bytes) of a process that are in memory."""
+    """MB (10^6 bytes) of this one process that are in memory."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 

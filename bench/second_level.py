@@ -24,7 +24,7 @@ from rustok_daemon.telemetry.logs import configure
 from .figures import Row, row
 from .rounds import medians_async
 from .servers import redis
-from .tenants_table import TENANTS, Read, filled_postgres, our_pool, rate_on_trio
+from .tenants_table import TENANTS, Read, filled_postgres, open_pool, rate_on_trio, read_by
 
 SECONDS = 0.6
 
@@ -40,10 +40,10 @@ async def _measure() -> list[Row]:
         async with (
             open_side() as side,
             filled_postgres(Path(directory), side) as url,
-            our_pool(side, url) as from_postgres,
+            open_pool(side, url) as pool,
             _redis(side, Path(directory)) as from_redis,
         ):
-            return [await _compared(from_postgres, from_redis, in_flight) for in_flight in (1, 8)]
+            return [await _compared(read_by(pool), from_redis, in_flight) for in_flight in (1, 8)]
 
 
 async def _compared(from_postgres: Read, from_redis: Read, in_flight: int) -> Row:

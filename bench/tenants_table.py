@@ -44,14 +44,18 @@ async def filled_postgres(directory: Path, side: Side) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def our_pool(side: Side, url: str) -> AsyncIterator[Read]:
-    """The read as an actor does it: through the borrowed view, bounded, measured, repeated on a lost connection."""
+async def open_pool(side: Side, url: str) -> AsyncIterator[PoolHandle]:
+    """Our own, as actors borrow it: bounded, measured, with reads that are repeated on a lost connection."""
     wire = Wire(url, min_size=CONNECTIONS, max_size=CONNECTIONS, statement_timeout=30.0, name="bench")
     await side.run(wire.open)
     await side.run(wire.warm, 5.0)
-    pool = PoolHandle(Pool(side, wire, DatabaseMetrics(CollectorRegistry()), 30.0))
-    yield lambda id: pool.fetchrow(SELECT, id, name="select tenants")
+    yield PoolHandle(Pool(side, wire, DatabaseMetrics(CollectorRegistry()), 30.0))
     await side.run(wire.close)
+
+
+def read_by(pool: PoolHandle) -> Read:
+    """The read through that pool."""
+    return lambda id: pool.fetchrow(SELECT, id, name="select tenants")
 
 
 async def _fill(url: str) -> None:
