@@ -12,7 +12,7 @@ from .clock import NEVER, Clock
 from .errors import ClientDisconnected, ProtocolMisuse, Refused, ResponseInvalid, TimedOut, Woken
 from .head import Head
 from .protocol import Message
-from .response import Fields, status_line
+from .response import Response
 from .wire import Wire
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -23,7 +23,7 @@ _DISCARDED: Final = 64 << 10
 
 
 class Exchange:
-    """Holds the response to HTTP's rules whatever the application does.
+    """Holds the conversation to HTTP's rules whatever the application does.
 
     The head leaves with the first piece of body, so that a response in one piece is one system call, and an
     application that fails before it is answered for with a problem.
@@ -31,23 +31,17 @@ class Exchange:
 
     __slots__ = (
         "_body",
-        "_chunked",
         "_clock",
         "_expects_continue",
-        "_fields",
         "_head",
-        "_left",
         "_lot",
         "_receiving",
         "_requested",
-        "_silent",
-        "_status",
         "_wire",
-        "begun",
         "complete",
         "disconnected",
-        "keep_alive",
         "refused",
+        "response",
         "violation",
     )
 
@@ -60,15 +54,9 @@ class Exchange:
         self._requested = False
         self._receiving = False
         self._lot: trio.lowlevel.ParkingLot | None = None
-        self._status = b""
-        self._fields: Fields | None = None
-        self._silent = False
-        self._chunked = False
-        self._left: int | None = None
-        self.keep_alive = keep_alive
-        self.begun = False
-        """Whether bytes of the response may have left."""
+        self.response = Response(head, keep_alive)
         self.complete = False
+        """Whether the whole response was given to the kernel."""
         self.disconnected = False
         self.refused: Refused | None = None
         """What the server answered in the application's place."""
@@ -86,27 +74,25 @@ class Exchange:
             return {"type": "http.disconnect"}
         self._receiving = True
         try:
-            return await (
-                self.disconnection() if self._body is None or self._requested else self._next_part(self._body)
-            )
+            if self._body is None or self._requested:
+                return await self._disconnection()
+            return await self._next_part(self._body)
         finally:
             self._receiving = False
             self._unpark()
 
     async def send(self, message: Message) -> None:
         """ASGI's ``send``. Raises ``ClientDisconnected``, ``ResponseInvalid``, ``ProtocolMisuse``."""
-        kind = message["type"]
         if self.disconnected:
             raise ClientDisconnected("the client is gone")
+        kind = message["type"]
         try:
-            if kind == "http.response.start":
-                self._start(message)
-            elif kind != "http.response.body":
-                raise ProtocolMisuse(f"{kind} cannot be sent here")
-            elif self.begun:
-                await self._go_on(message.get("body", b""), message.get("more_body", False))
+            if kind == "http.response.body":
+                await self._send_body(message.get("body", b""), message.get("more_body", False))
+            elif kind == "http.response.start":
+                self.response.start(message["status"], message.get("headers", ()))
             else:
-                await self._begin(message.get("body", b""), message.get("more_body", False))
+                raise ProtocolMisuse(f"{kind} cannot be sent here")
         except ClientDisconnected:
             self.disconnected = True
             raise
@@ -119,7 +105,7 @@ class Exchange:
         """Answers in the application's place, or breaks off if it has begun to answer."""
         self.refused = refused
         self.disconnected = True
-        if not self.begun:
+        if not self.response.begun:
             with_body = self._head.method != "HEAD"
             self._wire.write_now(problems.encode(refused, self._clock.date, with_body=with_body))
 
@@ -143,97 +129,37 @@ class Exchange:
                 return False
         return True
 
-    def _start(self, message: Message) -> None:
-        if self._fields is not None:
-            raise ProtocolMisuse("the response has been started")
-        status = message["status"]
-        self._status = status_line(status)
-        self._fields = Fields(message.get("headers", ()))
-        self._silent = self._head.method == "HEAD" or status in (204, 304)
-        if status == 204:
-            self._fields.length = None
-
-    async def _begin(self, body: bytes, more: bool) -> None:
-        fields = self._fields
-        if fields is None:
-            raise ProtocolMisuse("the response has not been started")
-        length = fields.length
-        if self._silent:
-            framing = b"" if length is None else b"content-length: %d\r\n" % length
-            body = b""
-        elif length is not None or not more:
-            if length is None:
-                length = len(body)
-            self._left = length
-            self._count(body, more)
-            framing = b"content-length: %d\r\n" % length
-        elif self._head.version == "1.1":
-            self._chunked = True
-            framing = b"transfer-encoding: chunked\r\n"
-        else:
-            framing = b""
-            self.keep_alive = False
-        date = b"" if fields.dated else self._clock.date
-        head = b"".join((self._status, fields.lines, framing, date, self._persistence(fields)))
-        self.begun = True
-        await self._write(head, body, more)
-
-    async def _go_on(self, body: bytes, more: bool) -> None:
+    async def _send_body(self, body: bytes, more: bool) -> None:
         if self.complete:
             raise ProtocolMisuse("the response is complete")
-        if self._silent:
-            body = b""
+        response = self.response
+        if self._body is not None and not response.begun and not self._can_drop_rest(self._body):
+            response.keep_alive = False
+        before, body, after = response.frame(body, more, self._clock.date)
+        if len(body) < _JOIN_BELOW and not more:
+            self._wire.hold(before + body + after)
+        elif len(body) < _JOIN_BELOW:
+            data = before + body + after
+            sent = self._wire.send(data)
+            if sent < len(data):
+                await self._wire.write_rest([memoryview(data)[sent:]])
         else:
-            self._count(body, more)
-        await self._write(b"", body, more)
-
-    async def _write(self, head: bytes, body: bytes, more: bool) -> None:
-        tail = b""
-        if self._chunked:
-            if body:
-                head += b"%x\r\n" % len(body)
-                tail = b"\r\n"
-            if not more:
-                tail += b"0\r\n\r\n"
-        if len(body) >= _JOIN_BELOW:
-            await self._wire.write_parts((head, body, tail))
-        elif data := head + body + tail:
-            await self._wire.write(data)
+            await self._wire.write_rest([memoryview(part) for part in (before, body, after) if part])
         if more:
             await trio.lowlevel.checkpoint()
         else:
-            self._finish()
+            self.complete = True
+            if self._receiving:
+                self._wire.wake()
+                self._unpark()
 
-    def _finish(self) -> None:
-        self.complete = True
-        if self._receiving:
-            self._wire.wake()
-            self._unpark()
-
-    def _count(self, body: bytes, more: bool) -> None:
-        if self._left is None:
-            return
-        self._left -= len(body)
-        if self._left < 0 or (self._left and not more):
-            raise ResponseInvalid(f"the body is {'longer' if self._left < 0 else 'shorter'} than its Content-Length")
-
-    def _persistence(self, fields: Fields) -> bytes:
-        """The end of the head, which says whether the connection goes on."""
-        if fields.closes or not self._can_drop_rest():
-            self.keep_alive = False
-        if not self.keep_alive:
-            return b"connection: close\r\n\r\n"
-        return b"\r\n" if self._head.version == "1.1" else b"connection: keep-alive\r\n\r\n"
-
-    def _can_drop_rest(self) -> bool:
+    def _can_drop_rest(self, body: Body) -> bool:
         """By what the head said and not by what has arrived: the same request gets the same answer however it is split."""
-        if self._body is None or self._body.complete:
-            return True
-        return not self._expects_continue and 0 <= self._head.length <= _DISCARDED
+        return body.complete or (not self._expects_continue and 0 <= self._head.length <= _DISCARDED)
 
     async def _next_part(self, body: Body) -> Message:
         try:
-            if self._expects_continue and not self.begun:
+            if self._expects_continue and not self.response.begun:
                 self._expects_continue = False
                 await self._wire.write(_CONTINUE)
             while True:
@@ -258,14 +184,20 @@ class Exchange:
         self.refuse(refused)
         return {"type": "http.disconnect"}
 
-    async def disconnection(self) -> Message:
-        """Waits for the client to go. One that only stopped writing may still read: ``send`` goes on working."""
+    async def _disconnection(self) -> Message:
+        """Waits for the client to go. One that only stopped writing may still read: ``send`` goes on working.
+
+        What has arrived is looked at first, for those who ask in a scope that is cancelled already.
+        """
+        wire = self._wire
         try:
-            while not self._wire.eof and not self.complete:
-                if self._wire.unread >= _READ_AHEAD:
+            if wire.unread < _READ_AHEAD:
+                wire.poll()
+            while not wire.eof and not self.complete:
+                if wire.unread >= _READ_AHEAD:
                     await self._park()
                 else:
-                    await self._wire.read_ahead(NEVER)
+                    await wire.read_ahead(NEVER)
         except ClientDisconnected:
             self.disconnected = True
         except Woken:

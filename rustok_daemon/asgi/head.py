@@ -56,26 +56,19 @@ class Head(msgspec.Struct, frozen=True):
 class HeadReader:
     """Reads the heads of one connection, one after the other."""
 
-    __slots__ = ("_deciding", "_headers", "_max", "_parser", "_seen", "end")
+    __slots__ = ("_headers", "_max", "_parser", "_seen", "end")
 
     def __init__(self, max_head: int) -> None:
         self._max = max_head
         self._parser = HttpRequestParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
-        self._deciding: list[tuple[bytes, bytes]] = []
         self._seen = 0
         self.end = 0
         """Where the last head ended in its buffer."""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by httptools."""
-        name = name.lower()
-        if value[-1:] <= b" ":
-            value = value.rstrip(b" \t")
-        field = (name, value)
-        self._headers.append(field)
-        if name in _DECIDING:
-            self._deciding.append(field)
+        self._headers.append((name.lower(), value))
 
     def read(self, buffer: bytes, position: int) -> Head | None:
         """The head that begins at ``position``, or ``None`` while it is incomplete. Raises ``Refused``."""
@@ -93,21 +86,20 @@ class HeadReader:
         return self._parse(buffer[position : self.end], match)
 
     def _parse(self, text: bytes, match: re.Match[bytes]) -> Head:
-        headers: list[tuple[bytes, bytes]] = []
-        deciding: list[tuple[bytes, bytes]] = []
-        self._headers, self._deciding = headers, deciding
+        headers = self._headers = []
         try:
             self._parser.feed_data(text)
         except HttpParserUpgrade:
             pass
         except HttpParserError as error:
             raise _bad(str(error)) from None
+        if b" \r\n" in text or b"\t\r\n" in text:
+            headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]
         method, target, version = match.groups()
         name = _METHODS.get(method) or _learn(method)
-        if len(deciding) == 1 and deciding[0][0] == b"host":
-            return (
-                Head(name, target, "1.1", headers) if version == b"1" else Head(name, target, "1.0", headers, 0, False)
-            )
+        deciding = [field for field in headers if field[0] in _DECIDING]
+        if version == b"1" and len(deciding) == 1 and deciding[0][0] == b"host":
+            return Head(name, target, "1.1", headers)
         # What comes next is not httptools' business: it would wait for a body, or for nothing after an upgrade.
         self._parser = HttpRequestParser(self)
         return _decide(name, target, version, headers, deciding)
@@ -131,15 +123,15 @@ def _decide(
     method: str, target: bytes, version: bytes, headers: list[tuple[bytes, bytes]], deciding: list[tuple[bytes, bytes]]
 ) -> Head:
     """Works out framing and persistence from the headers that decide them (RFC 9112, sections 3.2, 6 and 9)."""
-    values: dict[bytes, list[bytes]] = {name: [] for name in _DECIDING}
-    for name, value in deciding:
-        values[name].append(value)
     modern = version == b"1"
-    hosts = len(values[b"host"])
+    hosts = [name for name, _ in deciding].count(b"host")
     if hosts > 1 or (modern and hosts == 0):
         raise _bad("a request has exactly one Host header")
-    length = _body_length(values[b"content-length"], values[b"transfer-encoding"])
-    options = _tokens(values[b"connection"])
+    values: dict[bytes, bytes] = {}
+    for name, value in deciding:
+        values[name] = values[name] + b"," + value if name in values else value
+    length = _body_length(values.get(b"content-length"), values.get(b"transfer-encoding"))
+    options = _tokens(values.get(b"connection", b""))
     return Head(
         method=method,
         target=target,
@@ -147,23 +139,24 @@ def _decide(
         headers=headers,
         length=length,
         keep_alive=_persists(modern, options, length),
-        expects_continue=modern and b"100-continue" in _tokens(values[b"expect"]) and length != 0,
-        upgrade=b",".join(values[b"upgrade"]) if modern and b"upgrade" in options else b"",
+        expects_continue=modern and length != 0 and b"100-continue" in _tokens(values.get(b"expect", b"")),
+        upgrade=values.get(b"upgrade", b"") if modern and b"upgrade" in options else b"",
     )
 
 
-def _body_length(lengths: list[bytes], codings: list[bytes]) -> int:
-    if codings:
-        if lengths:
+def _body_length(length: bytes | None, coding: bytes | None) -> int:
+    """A header given twice is a list by now, and neither of these may be one."""
+    if coding is not None:
+        if length is not None:
             raise _bad("Content-Length and Transfer-Encoding exclude each other")
-        if len(codings) > 1 or codings[0].lower() != b"chunked":
+        if coding.lower() != b"chunked":
             raise _bad("the only Transfer-Encoding is chunked")
         return CHUNKED
-    if not lengths:
+    if length is None:
         return 0
-    if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
+    if not _LENGTH.fullmatch(length):
         raise _bad("Content-Length is one number")
-    return int(lengths[0])
+    return int(length)
 
 
 def _persists(modern: bool, options: set[bytes], length: int) -> bool:
@@ -173,8 +166,8 @@ def _persists(modern: bool, options: set[bytes], length: int) -> bool:
     return modern or (b"keep-alive" in options and length != CHUNKED)
 
 
-def _tokens(values: list[bytes]) -> set[bytes]:
-    return {token.strip(b" \t") for value in values for token in value.lower().split(b",")}
+def _tokens(value: bytes) -> set[bytes]:
+    return {token.strip(b" \t") for token in value.lower().split(b",")} if value else set()
 
 
 def _learn(method: bytes) -> str:

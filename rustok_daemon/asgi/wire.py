@@ -28,6 +28,7 @@ class Wire:
     __slots__ = (
         "_clock",
         "_fd",
+        "_held",
         "_sock",
         "_woken",
         "_writing",
@@ -42,6 +43,7 @@ class Wire:
         self._sock = sock
         self._fd = sock.fileno()
         self._clock = clock
+        self._held = b""
         self._woken = False
         self._writing = False
         self.buffer = b""
@@ -96,34 +98,64 @@ class Wire:
         finally:
             self.read_deadline = NEVER
 
-    def read_now(self) -> bytes:
-        """What has arrived and nobody waited for."""
+    def poll(self) -> None:
+        """Appends what has arrived to what was read ahead, without waiting. Raises ``ClientDisconnected``."""
         try:
-            return self._sock.recv(_READ)
-        except OSError:
-            return b""
+            data = self._sock.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise ClientDisconnected(*error.args) from error
+        self.eof = not data
+        self.put_back(self.take() + data)
+
+    def send(self, data: bytes) -> int:
+        """How many bytes the kernel took at once; ``write_rest`` sees to the others. Raises ``ClientDisconnected``."""
+        if self._writing:
+            raise ProtocolMisuse("two tasks send at once")
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ClientDisconnected(*error.args) from error
+
+    def hold(self, data: bytes) -> None:
+        """Keeps the end of a response for ``flush``, which every other write waits for."""
+        self._held += data
+
+    async def flush(self) -> None:
+        """Writes what is held. Raises as ``write_rest``."""
+        held, self._held = self._held, b""
+        sent = self.send(held)
+        if sent < len(held):
+            await self.write_rest([memoryview(held)[sent:]])
 
     async def write(self, data: bytes) -> None:
-        """Returns when the kernel has it all, without a checkpoint if that is at once.
+        """Returns when the kernel has it all, without a checkpoint if that is at once. Raises as ``write_rest``."""
+        sent = self.send(data)
+        if sent < len(data):
+            await self.write_rest([memoryview(data)[sent:]])
+
+    async def write_rest(self, parts: list[memoryview]) -> None:
+        """Returns when the kernel has all parts, which are not joined, for they may be large.
 
         Raises ``ClientDisconnected``; ``ClientTooSlow`` when nothing moved for ``body_timeout``.
         """
         if self._writing:
             raise ProtocolMisuse("two tasks send at once")
+        self._writing = True
         try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            raise ClientDisconnected(*error.args) from error
-        if sent < len(data):
-            await self._write_on([memoryview(data)[sent:]])
-
-    async def write_parts(self, parts: tuple[bytes, ...]) -> None:
-        """As ``write``, without joining the parts: for large ones."""
-        if self._writing:
-            raise ProtocolMisuse("two tasks send at once")
-        await self._write_on([memoryview(part) for part in parts if part])
+            while parts:
+                try:
+                    _drop(parts, self._sock.sendmsg(parts))
+                except BlockingIOError:
+                    await self._room_to_write()
+                except OSError as error:
+                    raise ClientDisconnected(*error.args) from error
+        finally:
+            self._writing = False
+            self.write_deadline = NEVER
 
     def write_now(self, data: bytes) -> None:
         """Writes as much as the kernel takes at once: for last words to a client that may not listen."""
@@ -158,20 +190,6 @@ class Wire:
             raise TimedOut
         if self._woken:
             raise Woken
-
-    async def _write_on(self, parts: list[memoryview]) -> None:
-        self._writing = True
-        try:
-            while parts:
-                try:
-                    _drop(parts, self._sock.sendmsg(parts[:64]))
-                except BlockingIOError:
-                    await self._room_to_write()
-                except OSError as error:
-                    raise ClientDisconnected(*error.args) from error
-        finally:
-            self._writing = False
-            self.write_deadline = NEVER
 
     async def _room_to_write(self) -> None:
         """Waits for room. The kernel announces it late, a third of its buffer at once, so at the deadline it is asked."""
