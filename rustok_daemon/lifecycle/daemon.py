@@ -152,8 +152,9 @@ class Daemon:
         if outcome.error is not None:
             self.log.error("the tree gave up", reason=str(outcome.error))
             return exit_codes.GAVE_UP
-        if outcome.abandoned or self.phase.cut:
-            self.log.error("stopped only in part", abandoned=list(outcome.abandoned), cut=self.phase.cut)
+        if outcome.abandoned or outcome.cut or self.phase.cut:
+            named = {"abandoned": list(outcome.abandoned), "cut_off": list(outcome.cut)}
+            self.log.error("stopped only in part", **named, cut=self.phase.cut)
             return exit_codes.PARTLY_DRAINED
         self.log.info("stopped")
         return exit_codes.STOPPED

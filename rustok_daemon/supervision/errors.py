@@ -52,6 +52,10 @@ class ChildRefused(SupervisionError):
     """A child cannot be started, restarted or deleted now: already running, already present, restarting, too many."""
 
 
+class StartFailed(ChildRefused):
+    """A child that a call started ended before it was ready; ``__cause__`` is why."""
+
+
 class BadSpecification(SupervisionError):
     """A specification that cannot hold; names the field and what would be right."""
 
@@ -78,6 +82,10 @@ class FatalExit(SupervisionError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class TeardownCut(SupervisionError):
+    """The teardown took longer than the child's ``shutdown`` and was cancelled."""
 
 
 class ProcessEnded(SupervisionError):

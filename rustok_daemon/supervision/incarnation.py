@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 
 import trio
 
 from .actor import Runnable
-from .context import LiveContext
-from .errors import Ignore, Shutdown, SupervisionError, unwrap
+from .context import LiveContext, asked_to_end
+from .errors import FatalExit, Ignore, Shutdown, SupervisionError, unwrap
 
 
 class Incarnation:
@@ -18,16 +19,19 @@ class Incarnation:
     somewhere else is a failure like any other.
     """
 
-    __slots__ = ("context", "ended", "error", "ready", "scope", "settled", "started_at")
+    __slots__ = ("context", "end_by", "ended", "error", "ready", "reported", "scope", "settled", "started_at")
 
     def __init__(self, context: LiveContext) -> None:
         self.context = context
         self.scope = trio.CancelScope()
         self.settled = trio.Event()
-        """Ready or ended, whichever comes first."""
+        """Ready, failing or ended, whichever comes first."""
         self.ended = trio.Event()
         self.ready = False
         self.error: BaseException | None = None
+        self.reported = False
+        self.end_by = math.inf
+        """When it is abandoned; set once it was asked to end, or fails."""
         self.started_at = trio.current_time()
 
     @property
@@ -43,6 +47,18 @@ class Incarnation:
         self.ready = True
         self.settled.set()
 
+    def fails(self, error: BaseException) -> None:
+        """Something in it has failed; it may still need time to end."""
+        if self.error is None:
+            self.error = unwrap(error)
+        self.settled.set()
+
+    def bound(self, end_by: float) -> None:
+        """Its end, teardown included, is due by then; an earlier bound stays."""
+        self.end_by = min(self.end_by, end_by)
+        self.context.teardown_scope.deadline = self.end_by
+        self.context.ending = True
+
     async def live(self, make: Callable[[], Runnable], on_end: Callable[[], None]) -> None:
         """Runs until the end and tells; lets nothing out but what cancels the whole tree."""
         try:
@@ -56,19 +72,40 @@ class Incarnation:
 
     async def _run(self, make: Callable[[], Runnable]) -> None:
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()
             await make().run(self.context)
+            if not self.ready and not asked_to_end():
+                self.error = SupervisionError("it ended before it was ready")
         except trio.Cancelled:
-            if self.scope.cancel_called or trio.current_effective_deadline() == -float("inf"):
+            if asked_to_end():
                 raise
-            self.error = SupervisionError("a Cancelled that nobody asked for left the child")
+            self.error = SupervisionError(_LEAKED)
         except KeyboardInterrupt:
             raise
         except BaseExceptionGroup as group:
-            self.error = _without_cancelled(group)
+            self.error = _of(group)
         except BaseException as error:
             self.error = error
 
 
-def _without_cancelled(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+_LEAKED = "a Cancelled that nobody asked for left the child"
+
+
+def _of(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """What a group means for the child: a fatal exit before all else, then failures, then nothing but being cancelled."""
+    if group.subgroup(KeyboardInterrupt) is not None:
+        raise group
+    if (fatal := group.subgroup(FatalExit)) is not None:
+        return next(_leaves(fatal))
     _, rest = group.split(trio.Cancelled)
-    return None if rest is None else unwrap(rest)
+    if rest is not None:
+        return unwrap(rest)
+    return None if asked_to_end() else SupervisionError(_LEAKED)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _leaves(each)

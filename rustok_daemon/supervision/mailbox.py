@@ -3,83 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import trio
-from outcome import Error, Outcome, Value
+from outcome import Error
 
-from .errors import ActorUnavailable, AskTimeout, MailboxFull
+from .errors import ActorUnavailable, MailboxFull
+from .replies import PendingReply
 from .specs import Overflow
 
 BATCH = 20
 """Messages handled per wake-up before others get their turn (docs/decisions.md)."""
-
-
-class PendingReply:
-    """Where the answer to an ``ask`` goes: the asker is woken directly, no channel between."""
-
-    __slots__ = ("_outcome", "_task", "given_up")
-
-    def __init__(self) -> None:
-        self._outcome: Outcome[Any] | None = None
-        self._task: trio.lowlevel.Task | None = None
-        self.given_up = False
-
-    def value(self, value: object) -> bool:
-        """Answers. ``False``: nobody waits any more."""
-        return self._settle(Value(value))
-
-    def error(self, error: BaseException) -> bool:
-        return self._settle(Error(error))
-
-    def _settle(self, outcome: Outcome[Any]) -> bool:
-        if self.given_up:
-            return False
-        if self._outcome is None:
-            self._outcome = outcome
-            if self._task is not None:
-                task, self._task = self._task, None
-                trio.lowlevel.reschedule(task)
-        return True
-
-    async def wait(self, name: str, within: float) -> Any:
-        with trio.move_on_after(within):
-            if self._outcome is None:
-                self._task = trio.lowlevel.current_task()
-                try:
-                    await trio.lowlevel.wait_task_rescheduled(self._abort)
-                except BaseException:
-                    self.given_up = True
-                    raise
-        if self._outcome is None:
-            self.given_up = True
-            raise AskTimeout(name, within)
-        return self._outcome.unwrap()
-
-    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
 
 Letter = tuple[Any, float, "PendingReply | None"]
 """The message, when it was put in (``time.perf_counter``), and where its reply goes."""
 
 
 class Mailbox:
-    """Bounded queue with one receiver. ``closed_because`` is set while nobody will read: senders are refused at once."""
+    """Bounded queue with one receiver. ``closed_because`` is set while nobody will read: senders are refused at once.
+
+    Letters that were taken but wait for a free handler are set aside, by message type. They still count as being in the
+    mailbox, and are put back in front when the next incarnation opens it: a restart loses what was begun, nothing else.
+    """
 
     __slots__ = (
+        "_aside",
         "_on_dead_letter",
         "_queue",
         "_receiver",
-        "_senders",
+        "_set_aside",
         "capacity",
         "closed_because",
         "name",
         "overflow",
         "peak",
+        "waiting",
     )
 
     def __init__(
@@ -90,41 +51,62 @@ class Mailbox:
         self.overflow = overflow
         self.peak = 0
         self.closed_because: str | None = "it has not started"
+        self.waiting: OrderedDict[trio.lowlevel.Task, Letter] = OrderedDict()
+        """Senders that wait for room, first come first served, each with its letter."""
         self._queue: deque[Letter] = deque()
+        self._aside: dict[type[Any], deque[Letter]] = {}
+        self._set_aside = 0
         self._receiver: trio.lowlevel.Task | None = None
-        self._senders = trio.lowlevel.ParkingLot()
         self._on_dead_letter = on_dead_letter
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + self._set_aside
+
+    @property
+    def full(self) -> bool:
+        return len(self._queue) + self._set_aside >= self.capacity
 
     def oldest_age(self) -> float:
-        """Seconds the first message has waited; 0 when there is none."""
-        return time.perf_counter() - self._queue[0][1] if self._queue else 0.0
+        """Seconds the oldest message has waited; 0 when there is none."""
+        firsts = [letters[0][1] for letters in (self._queue, *self._aside.values()) if letters]
+        return time.perf_counter() - min(firsts) if firsts else 0.0
+
+    # -- senders -------------------------------------------------------------------------------------------------
 
     def put_nowait(self, message: object, reply: PendingReply | None = None) -> None:
         """Raises ``ActorUnavailable`` or ``MailboxFull``; drops by the overflow policy otherwise."""
-        queue = self._queue
         if self.closed_because is not None:
             raise ActorUnavailable(self.name, self.closed_because)
-        if len(queue) >= self.capacity and not self._make_room(message, reply):
+        if len(self._queue) + self._set_aside >= self.capacity and not self._make_room(message, reply):
             return
-        queue.append((message, time.perf_counter(), reply))
-        if len(queue) > self.peak:
-            self.peak = len(queue)
+        self._append((message, time.perf_counter(), reply))
+
+    async def put(self, message: object, reply: PendingReply | None = None) -> None:
+        """As ``put_nowait``, but waits for room where the policy is to wait. No checkpoint while there is room."""
+        if self.overflow is not Overflow.WAIT or not self.full or self.closed_because is not None:
+            self.put_nowait(message, reply)
+            return
+        task = trio.lowlevel.current_task()
+        self.waiting[task] = (message, time.perf_counter(), reply)
+
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            del self.waiting[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _append(self, letter: Letter) -> None:
+        self._queue.append(letter)
+        depth = len(self._queue) + self._set_aside
+        if depth > self.peak:
+            self.peak = depth
         if self._receiver is not None:
             task, self._receiver = self._receiver, None
             trio.lowlevel.reschedule(task)
 
-    async def put(self, message: object, reply: PendingReply | None = None) -> None:
-        """As ``put_nowait``, but waits for room where the policy is to wait. No checkpoint while there is room."""
-        while self.overflow is Overflow.WAIT and len(self._queue) >= self.capacity and self.closed_because is None:
-            await self._senders.park()
-        self.put_nowait(message, reply)
-
     def _make_room(self, message: object, reply: PendingReply | None) -> bool:
         if self.overflow is Overflow.DROP_OLDEST:
-            oldest, _, pending = self._queue.popleft()
+            oldest, _, pending = self._take_oldest()
             self._drop(oldest, pending, "mailbox full, oldest dropped")
             return True
         if self.overflow is Overflow.DROP_NEWEST:
@@ -132,10 +114,27 @@ class Mailbox:
             return False
         raise MailboxFull(self.name, self.capacity)
 
+    def _take_oldest(self) -> Letter:
+        """What is set aside was put in before everything in the queue."""
+        aside = [letters for letters in self._aside.values() if letters]
+        if not aside:
+            return self._queue.popleft()
+        self._set_aside -= 1
+        return min(aside, key=_put_in_at).popleft()
+
     def _drop(self, message: object, reply: PendingReply | None, reason: str) -> None:
         self._on_dead_letter(message, reason)
         if reply is not None:
             reply.error(MailboxFull(self.name, self.capacity))
+
+    def admit(self) -> None:
+        """Takes over the letters of waiting senders, in order, as far as there is room."""
+        while self.waiting and not self.full:
+            task, letter = self.waiting.popitem(last=False)
+            self._append(letter)
+            trio.lowlevel.reschedule(task)
+
+    # -- the receiver --------------------------------------------------------------------------------------------
 
     async def wait(self) -> None:
         """Waits until there is a message; always a checkpoint."""
@@ -150,24 +149,56 @@ class Mailbox:
         return trio.lowlevel.Abort.SUCCEEDED
 
     def take(self) -> Letter | None:
-        """The next message, without waiting."""
-        if not self._queue:
+        """The next message, without waiting. The room it leaves is the waiting senders' once ``admit`` is called."""
+        return self._queue.popleft() if self._queue else None
+
+    def set_aside(self, letter: Letter) -> None:
+        """Keeps a letter just taken until ``take_aside``."""
+        self._aside.setdefault(type(letter[0]), deque()).append(letter)
+        self._set_aside += 1
+
+    def take_aside(self, kind: type[Any]) -> Letter | None:
+        """The next of the letters of this type that were set aside."""
+        letters = self._aside.get(kind)
+        if not letters:
             return None
-        letter = self._queue.popleft()
-        if self._senders:
-            self._senders.unpark()
+        self._set_aside -= 1
+        letter = letters.popleft()
+        self.admit()
         return letter
 
+    # -- its supervisor ------------------------------------------------------------------------------------------
+
     def open(self) -> None:
-        """Somebody will read."""
+        """Somebody will read, from the oldest letter on."""
         self.closed_because = None
+        self._put_back()
+
+    def respecify(self, capacity: int, overflow: Overflow) -> None:
+        """Takes other limits; what is in it stays, even if that is more."""
+        self.capacity = capacity
+        self.overflow = overflow
+        self.admit()
 
     def close(self, reason: str) -> None:
         """Nobody will read: waiting senders and asks fail now, told messages are dead letters."""
         self.closed_because = reason
-        self._senders.unpark_all()
+        while self.waiting:
+            task, _ = self.waiting.popitem(last=False)
+            trio.lowlevel.reschedule(task, Error(ActorUnavailable(self.name, reason)))
+        self._put_back()
         while self._queue:
             message, _, reply = self._queue.popleft()
             self._on_dead_letter(message, reason)
             if reply is not None:
                 reply.error(ActorUnavailable(self.name, reason))
+
+    def _put_back(self) -> None:
+        letters = sorted(chain.from_iterable(self._aside.values()), key=lambda letter: letter[1])
+        self._queue.extendleft(reversed(letters))
+        self._aside.clear()
+        self._set_aside = 0
+
+
+def _put_in_at(letters: deque[Letter]) -> float:
+    return letters[0][1]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
-from .context import LiveContext
-from .errors import ActorUnavailable, ReplyError
-from .mailbox import BATCH, Letter, PendingReply
+from .context import FailuresTold, LiveContext
+from .errors import ActorUnavailable, ReplyError, TeardownCut, describe
+from .mailbox import BATCH, Letter
+from .replies import PendingReply
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -24,15 +23,40 @@ async def serve(actor: Actor[Any]) -> None:
     """Runs one incarnation of ``actor`` until it is cancelled or fails."""
     context = cast(LiveContext, actor.context)
     try:
-        await actor.setup()
+        with context.failures_told:
+            await actor.setup()
         async with trio.open_nursery() as nursery:
             loop = MailboxLoop(actor, context, nursery)
             context.ready()
-            nursery.start_soon(actor.background)
-            await loop.run()
-    finally:
-        with trio.CancelScope(shield=True):
+            nursery.start_soon(_background, actor, context)
+            with context.failures_told:
+                await loop.run()
+    except BaseException as error:
+        await _tear_down(actor, context, error)
+        raise
+
+
+async def _background(actor: Actor[Any], context: LiveContext) -> None:
+    with context.failures_told:
+        await actor.background()
+
+
+async def _tear_down(actor: Actor[Any], context: LiveContext, why: BaseException) -> None:
+    """Shielded, but cut off when the shutdown budget is used up. What ended the incarnation stays its error."""
+    stopped = isinstance(why, trio.Cancelled) or _all_cancelled(why)
+    try:
+        with context.teardown_scope as scope:
             await actor.teardown()
+        if scope.cancelled_caught:
+            raise TeardownCut("its teardown did not end within its shutdown budget and was cut off")
+    except Exception as error:
+        if stopped:
+            raise
+        context.log.warning("its teardown failed too", error=describe(error))
+
+
+def _all_cancelled(error: BaseException) -> bool:
+    return isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
 
 
 class MailboxLoop:
@@ -42,66 +66,104 @@ class MailboxLoop:
         from .actor import handlers_of
 
         self._actor = actor
-        self._context = context
         self._place = context.place
-        self._methods: dict[type[Any], Method] = {}
+        self._mailbox = context.mailbox
+        self._context = context
+        self._in_turn: dict[type[Any], Method] = {}
         self._lanes: dict[type[Any], Lane] = {}
         for kind, handler in handlers_of(type(actor)).items():
             method: Method = getattr(actor, handler.name)
             if handler.concurrent:
-                self._lanes[kind] = Lane(self, method, handler.concurrent, nursery)
+                self._lanes[kind] = Lane(self, kind, method, handler.concurrent, nursery)
             else:
-                self._methods[kind] = method
+                self._in_turn[kind] = method
 
     async def run(self) -> None:
-        mailbox = self._context.mailbox
+        context, mailbox, in_turn = self._context, self._mailbox, self._in_turn
         while True:
             await mailbox.wait()
             for _ in range(BATCH):
-                letter = self._context.mailbox.take()
+                letter = mailbox.take()
                 if letter is None:
                     break
-                await self._dispatch(letter)
+                method = in_turn.get(type(letter[0]))
+                if method is None:
+                    self._set_aside(letter)
+                if mailbox.waiting:
+                    mailbox.admit()
+                if method is not None and (rest := self.begin(method, letter)) is not None:
+                    await rest
+                    if context.ending:
+                        break
 
-    async def _dispatch(self, letter: Letter) -> None:
+    def _set_aside(self, letter: Letter) -> None:
+        """For a handler of which several may run at once, if there is one for it at all."""
+        message, _, reply = letter
+        lane = self._lanes.get(type(message))
+        if lane is not None:
+            self._mailbox.set_aside(letter)
+            lane.work()
+            return
+        self._place.dead_letter(message, f"{type(self._actor).__name__} has no handler for it")
+        if reply is not None:
+            reply.error(ActorUnavailable(self._place.id, f"it takes no {type(message).__name__}"))
+
+    def begin(self, method: Method, letter: Letter) -> Awaitable[None] | None:
+        """Handles a message; what is left to be awaited is returned.
+
+        A failure of the handler is the actor's, unless it is an answer (``ReplyError``).
+        """
         message, _, reply = letter
         if reply is not None and reply.given_up:
             self._place.late_replies += 1
-            return
-        method = self._methods.get(type(message))
-        if method is not None:
-            await self.handle(method, message, reply)
-            return
-        lane = self._lanes.get(type(message))
-        if lane is not None:
-            await lane.put(letter)
-            return
-        self._refuse(message, reply)
-
-    async def handle(self, method: Method, message: Any, reply: PendingReply | None) -> None:
-        """Runs one handler; its failure is the actor's, unless it is an answer (``ReplyError``)."""
+            return None
         began = time.perf_counter()
         try:
             result = method(message)
-            if inspect.isawaitable(result):
-                result = await result
         except BaseException as error:
-            if reply is not None:
-                answer = error if isinstance(error, ReplyError) else ActorUnavailable(self._place.id, _why(error))
-                reply.error(answer)
-            if not isinstance(error, ReplyError):
-                raise
+            self._place.times.add(time.perf_counter() - began)
+            self._fail(reply, error)
+            return None
+        if result is not None and hasattr(result, "__await__"):
+            return self._finish(result, reply, began)
+        self._place.times.add(time.perf_counter() - began)
+        if reply is not None and not reply.value(result):
+            self._place.late_replies += 1
+        return None
+
+    async def _finish(self, result: Awaitable[Any], reply: PendingReply | None, began: float) -> None:
+        in_flight = self._context.in_flight
+        if reply is not None:
+            in_flight.add(reply)
+        try:
+            value = await result
+        except BaseException as error:
+            self._fail(reply, error)
         else:
-            if reply is not None and not reply.value(result):
+            if reply is not None and not reply.value(value):
                 self._place.late_replies += 1
         finally:
             self._place.times.add(time.perf_counter() - began)
+            if reply is not None:
+                in_flight.discard(reply)
 
-    def _refuse(self, message: Any, reply: PendingReply | None) -> None:
-        reason = f"{type(self._actor).__name__} has no handler for it"
-        self._place.dead_letter(message, reason)
+    def _fail(self, reply: PendingReply | None, error: BaseException) -> None:
+        """Tells the asker, and raises what is not an answer."""
+        if isinstance(error, ReplyError):
+            if reply is not None:
+                reply.error(error)
+            return
         if reply is not None:
-            reply.error(ActorUnavailable(self._place.id, f"it takes no {type(message).__name__}"))
+            reply.error(ActorUnavailable(self._place.id, _why(error)))
+        raise error
+
+    def next_aside(self, kind: type[Any]) -> Letter | None:
+        """The next letter for a lane, unless this incarnation is at its end: then the next one gets it."""
+        return None if self._context.ending else self._mailbox.take_aside(kind)
+
+    @property
+    def failures_told(self) -> FailuresTold:
+        return self._context.failures_told
 
 
 def _why(error: BaseException) -> str:
@@ -111,40 +173,30 @@ def _why(error: BaseException) -> str:
 
 
 class Lane:
-    """A handler of which several may run at once; what waits for a free one is bounded by the mailbox's capacity."""
+    """A handler of which several may run at once. What waits for a free one is set aside in the mailbox."""
 
-    def __init__(self, loop: MailboxLoop, method: Method, limit: int, nursery: trio.Nursery) -> None:
+    def __init__(self, loop: MailboxLoop, kind: type[Any], method: Method, limit: int, nursery: trio.Nursery) -> None:
         self._loop = loop
+        self._kind = kind
         self._method = method
         self._limit = limit
         self._nursery = nursery
-        self._waiting: deque[Letter] = deque()
         self._running = 0
-        self._room = trio.Semaphore(loop._context.mailbox.capacity)
 
-    async def put(self, letter: Letter) -> None:
-        """Waits, and so stops the mailbox, only when a whole mailbox of messages waits already."""
-        await self._room.acquire()
-        self._waiting.append(letter)
+    def work(self) -> None:
+        """There is one more."""
         if self._running < self._limit:
             self._running += 1
             self._nursery.start_soon(self._work)
 
     async def _work(self) -> None:
         try:
-            while self._waiting:
-                message, _, reply = self._waiting.popleft()
-                self._room.release()
-                if reply is None or not reply.given_up:
-                    await self._loop.handle(self._method, message, reply)
+            with self._loop.failures_told:
+                while (letter := self._loop.next_aside(self._kind)) is not None:
+                    rest = self._loop.begin(self._method, letter)
+                    if rest is None:
+                        await trio.lowlevel.checkpoint()
+                    else:
+                        await rest
         finally:
             self._running -= 1
-            self._fail_if_cancelled()
-
-    def _fail_if_cancelled(self) -> None:
-        """The last worker to leave while letters wait leaves because the incarnation ends: nobody else will answer."""
-        if self._running == 0:
-            while self._waiting:
-                _, _, reply = self._waiting.popleft()
-                if reply is not None:
-                    reply.error(ActorUnavailable(self._loop._place.id, "it was stopped before it answered"))

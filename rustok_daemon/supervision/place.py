@@ -20,6 +20,7 @@ BOUNDS = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 """Upper bounds of the handler-time histogram, in seconds."""
+_FIRST = BOUNDS[0]
 
 
 class HandlerTimes:
@@ -33,7 +34,7 @@ class HandlerTimes:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.buckets[0 if seconds <= _FIRST else bisect_left(BOUNDS, seconds)] += 1
         self.count += 1
         self.seconds += seconds
 
@@ -84,6 +85,8 @@ class Place:
         self.since = time.time()
         self.backoff_until: float | None = None
         self.restarts = 0
+        self.abandoned = 0
+        """Incarnations that ignored their end and may still run, fenced off."""
         self.failures = FailureScore()
         self.last_error: LastError | None = None
         self.degraded: str | None = None
@@ -98,8 +101,7 @@ class Place:
         """Takes a changed specification; the mailbox keeps what is in it."""
         self.spec = spec
         if self.mailbox is not None and isinstance(spec, ChildSpec):
-            self.mailbox.capacity = spec.mailbox
-            self.mailbox.overflow = spec.overflow
+            self.mailbox.respecify(spec.mailbox, spec.overflow)
 
     def enter(self, state: State) -> None:
         """Moves to ``state``, now."""

@@ -22,6 +22,10 @@ SettingsT = TypeVar("SettingsT", bound=msgspec.Struct)
 _PROBE_EVERY = 0.02
 _REMEMBERED_LINES = 20
 _LONGEST_LINE = 4096
+_TO_DIE = 0.09
+"""Seconds in which a killed process is gone; less than what a child is given beyond its budget."""
+_TO_DIE_IN_PEACE = 5.0
+"""The same when there is time."""
 
 _running: dict[int, signal.Signals] = {}
 """Process groups that live now, and the signal that makes each leave at once."""
@@ -130,22 +134,34 @@ class ProcessActor(Actor[SettingsT]):
         return ProcessEnded(f"{self.context.id} ended by itself ({how}){said}")
 
     async def _stop(self, process: trio.Process) -> None:
-        for number, seconds in (*self.stop_signals, (signal.SIGKILL, 5.0)):
-            if process.poll() is not None:
-                break
-            self._signal(process, number)
-            with trio.move_on_after(seconds):
-                await process.wait()
+        try:
+            patience = _share(self.stop_signals, trio.current_effective_deadline() - trio.current_time())
+            for number, seconds in patience:
+                if process.poll() is not None:
+                    break
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(number)
+                with trio.move_on_after(seconds):
+                    await process.wait()
+        finally:
+            await self._kill(process)
+
+    async def _kill(self, process: trio.Process) -> None:
+        """Ends what is left of its whole group, which it must not outlive; even when the teardown is cut off."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        left = trio.current_effective_deadline() - trio.current_time()
+        with trio.move_on_after(max(_TO_DIE, min(left, _TO_DIE_IN_PEACE)), shield=True):
+            await process.wait()
         if process.stdout is not None:
             await trio.aclose_forcefully(process.stdout)
 
-    def _signal(self, process: trio.Process, number: signal.Signals) -> None:
-        """Polite ones to the process alone; the last to its whole group, which it must not outlive."""
-        with contextlib.suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                os.killpg(process.pid, number)
-            else:
-                process.send_signal(number)
+
+def _share(stop_signals: Sequence[tuple[signal.Signals, float]], seconds: float) -> list[tuple[signal.Signals, float]]:
+    """The patience with each signal, in proportion when less time is left than they want together."""
+    wanted = sum(patience for _, patience in stop_signals)
+    part = min(1.0, max(0.0, seconds - _TO_DIE) / wanted) if wanted else 1.0
+    return [(number, patience * part) for number, patience in stop_signals]
 
 
 def leave_all() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, TypeVar
 
+import trio
+
 from .actor import ActorRef, Message, Request
-from .errors import ActorUnavailable, Fenced
-from .mailbox import Mailbox, PendingReply
+from .errors import ActorUnavailable, AskTimeout, Fenced
+from .mailbox import Mailbox
 from .place import Place
+from .replies import Deadlines, PendingReply
+from .specs import Overflow
 
 ReplyT = TypeVar("ReplyT")
 ViewT = TypeVar("ViewT")
@@ -43,6 +48,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
+        self.deadlines = Deadlines()
         self._cells: dict[type[Any], ViewCell] = {}
 
     def cell(self, kind: type[Any]) -> ViewCell:
@@ -68,35 +74,70 @@ class Registry:
 
 
 class LocalRef(ActorRef):
-    """An address by name; looked up at each use, so that it follows a child over restarts and reloads."""
+    """An address by name; it follows a child over restarts and reloads."""
 
-    __slots__ = ("_fence", "_id", "_registry")
+    __slots__ = ("_fence", "_id", "_mailbox", "_registry")
 
     def __init__(self, id: str, registry: Registry, fence: IncarnationFence) -> None:
         self._id = id
         self._registry = registry
         self._fence = fence
+        self._mailbox: Mailbox | None = None
 
     @property
     def id(self) -> str:
         return self._id
 
-    def tell_nowait(self, message: Message) -> None:
+    def _open_mailbox(self) -> Mailbox:
+        """Looked up anew whenever the one found last is closed: one that is forgotten is closed before."""
         if self._fence.raised:
             self._fence.check()
-        self._registry.mailbox(self._id).put_nowait(message)
+        mailbox = self._mailbox
+        if mailbox is None or mailbox.closed_because is not None:
+            mailbox = self._mailbox = self._registry.mailbox(self._id)
+        return mailbox
+
+    def tell_nowait(self, message: Message) -> None:
+        self._open_mailbox().put_nowait(message)
 
     async def tell(self, message: Message) -> None:
-        if self._fence.raised:
-            self._fence.check()
-        await self._registry.mailbox(self._id).put(message)
+        await self._open_mailbox().put(message)
 
     async def ask(self, request: Request[ReplyT], *, within: float) -> ReplyT:
-        self._fence.check()
-        reply = PendingReply()
-        self._registry.mailbox(self._id).put_nowait(request, reply)
-        answer: ReplyT = await reply.wait(self._id, within)
-        return answer
+        if not 0 < within < math.inf:
+            _check_deadline(self._id, within)
+        mailbox = self._open_mailbox()
+        reply = PendingReply(self._id, within)
+        left = within
+        if mailbox.full and mailbox.overflow is Overflow.WAIT:
+            left = await self._put_in_time(mailbox, request, reply, within)
+        else:
+            mailbox.put_nowait(request, reply)
+        deadlines = self._registry.deadlines
+        deadlines.add(reply, left)
+        try:
+            answer: ReplyT = await reply.wait()
+            return answer
+        finally:
+            deadlines.discard(reply, left)
+
+    async def _put_in_time(
+        self, mailbox: Mailbox, request: Request[ReplyT], reply: PendingReply, within: float
+    ) -> float:
+        """Waits for room; the seconds that are left."""
+        until = trio.current_time() + within
+        with trio.move_on_at(until) as scope:
+            await mailbox.put(request, reply)
+        if scope.cancelled_caught:
+            raise AskTimeout(self._id, within)
+        return until - trio.current_time()
+
+
+def _check_deadline(id: str, within: float) -> None:
+    """One that is over is no error of the caller's: what is left of a longer one may be nothing."""
+    if within <= 0:
+        raise AskTimeout(id, within)
+    raise ValueError(f"ask {id}: within must be a finite number of seconds, not {within}")
 
 
 class LocalViewRef(Generic[ViewT]):

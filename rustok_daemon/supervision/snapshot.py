@@ -26,6 +26,7 @@ def node_of(place: Place, supervisor: Supervisor | None) -> dict[str, Any]:
         "restarts": {"window": 0, "total": place.restarts},
         "last_error": _error(place.last_error),
         "backoff_left_ms": _milliseconds(place.backoff_left()),
+        "abandoned": place.abandoned,
         "score": round(place.failures.value(now), 3),
         "children": [],
     }

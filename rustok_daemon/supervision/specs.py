@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -148,6 +148,14 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Raises ``BadSpecification`` for a significant child under a supervisor that never shuts itself down."""
         bad = child.significant and self.auto_shutdown is AutoShutdown.NEVER
         _check(not bad, child.id, "significant", f"false while auto_shutdown of {self.id!r} is never")
+
+
+def walk(spec: ChildSpec | SupervisorSpec) -> Iterator[ChildSpec | SupervisorSpec]:
+    """A specification and all below it."""
+    yield spec
+    if isinstance(spec, SupervisorSpec):
+        for child in spec.children:
+            yield from walk(child)
 
 
 def _check(good: bool, id: str, field: str, right: str) -> None:

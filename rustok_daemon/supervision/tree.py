@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,15 +15,16 @@ from prometheus_client import CollectorRegistry
 from rustok_daemon.declarations import Health
 
 from .actor import CheckHealth
+from .child import Child
 from .context import LiveContext
-from .errors import FatalExit, GaveUp, NoSuchChild, Shutdown, SupervisionError
+from .errors import BadSpecification, FatalExit, GaveUp, NoSuchChild, Shutdown, SupervisionError
 from .events import DeadLetter, Event
 from .metrics import ActorCollector
 from .place import Place
 from .refs import IncarnationFence, LocalRef, Registry
 from .snapshot import node_of
-from .specs import ChildSpec, Kind, State, SupervisorSpec
-from .supervisor import Child, Supervisor
+from .specs import ChildSpec, Kind, State, SupervisorSpec, walk
+from .supervisor import Supervisor
 
 PULSE = 5.0
 _HEALTH_WITHIN = 2.0
@@ -32,10 +33,14 @@ _SILENCE = 300.0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tree ended. ``error`` is ``None`` when it was asked to stop; ``abandoned`` names who ignored it."""
+    """How the tree ended. ``error`` is ``None`` when it was asked to stop.
+
+    ``abandoned`` names who ignored its end, ``cut`` whose teardown had to be cut off when all of it stopped.
+    """
 
     error: SupervisionError | None
     abandoned: tuple[str, ...]
+    cut: tuple[str, ...] = ()
 
 
 class Tree:
@@ -54,16 +59,20 @@ class Tree:
         on_event: Callable[[Event], None] = lambda event: None,
         seed: int | None = None,
     ) -> None:
+        _check_ids(spec)
         self.random = random.Random(seed)  # noqa: S311  (jitter, not a secret)
         self.registry = Registry()
         self.abandoned: list[str] = []
+        self.cut: list[str] = []
+        self.end_by = math.inf
+        """By when all of it is to be stopped (trio's clock)."""
         self.started = trio.Event()
         self.finished = trio.Event()
         self.outcome: Outcome | None = None
         self.nursery: trio.Nursery
         self._metrics_registry = registry or CollectorRegistry()
         self._on_event = on_event
-        self._deadline = math.inf
+        self._metrics: dict[Callable[[CollectorRegistry], Any], Any] = {}
         self._stop_asked = False
         self._root_scope = trio.CancelScope()
         self._letters: dict[str, tuple[int, float]] = {}
@@ -80,8 +89,9 @@ class Tree:
         async with trio.open_nursery() as nursery:
             self.nursery = nursery
             nursery.start_soon(self._pulse, pulse)
+            nursery.start_soon(self.registry.deadlines.run)
             error = await self._run_root()
-            self.outcome = Outcome(error=error, abandoned=tuple(self.abandoned))
+            self.outcome = Outcome(error=error, abandoned=tuple(self.abandoned), cut=tuple(self.cut))
             self.finished.set()
             nursery.cancel_scope.cancel()
         return self.outcome
@@ -108,11 +118,9 @@ class Tree:
         """Stops everything in reverse order of its start; what takes longer than ``within`` seconds is abandoned."""
         if not self._stop_asked:
             self._stop_asked = True
-            self._deadline = trio.current_time() + within
+            self.end_by = trio.current_time() + within
+            self.cut.clear()
             self._root_scope.cancel(reason="the daemon was asked to stop")
-
-    def time_left(self) -> float:
-        return max(0.0, self._deadline - trio.current_time())
 
     # -- what supervisors need -----------------------------------------------------------------------------------
 
@@ -123,17 +131,24 @@ class Tree:
         if known is not None and known.path == path:
             known.respecify(spec)
             return known
-        make_metrics = spec.make_metrics if isinstance(spec, ChildSpec) else None
-        metrics = make_metrics(self._metrics_registry) if make_metrics is not None else None
-        place = Place(spec, path, self._dead_letter, metrics)
+        place = Place(spec, path, self._dead_letter, self._metrics_of(spec))
         self.registry.places[spec.id] = place
         return place
 
+    def _metrics_of(self, spec: ChildSpec | SupervisorSpec) -> Any:
+        """Made once for the life of the process, though children of the kind come and go, or there are several."""
+        make = spec.make_metrics if isinstance(spec, ChildSpec) else None
+        if make is None:
+            return None
+        if make not in self._metrics:
+            self._metrics[make] = make(self._metrics_registry)
+        return self._metrics[make]
+
     def forget(self, place: Place) -> None:
-        if place.mailbox is not None:
-            place.mailbox.close("it is gone")
+        """The child will not come back; its mailbox is closed."""
         if self.registry.places.get(place.id) is place:
             del self.registry.places[place.id]
+            self._letters.pop(place.id, None)
 
     def emit(self, event: Event) -> None:
         self._on_event(event)
@@ -141,7 +156,7 @@ class Tree:
     def _dead_letter(self, place: Place, message: object, reason: str) -> None:
         """Counted always; logged ten times, then not for five minutes."""
         loud, since = self._letters.get(place.id, (0, 0.0))
-        now = time.monotonic()
+        now = trio.current_time()
         if loud >= _LOUD_LETTERS and now - since < _SILENCE:
             return
         loud = 1 if loud >= _LOUD_LETTERS else loud + 1
@@ -173,8 +188,10 @@ class Tree:
             place.health = health
 
     def _sample(self, before: dict[str, tuple[int, float]], seconds: float) -> None:
+        known = dict(before)
+        before.clear()
         for place in self.registry.places.values():
-            count, busy = before.get(place.id, (0, 0.0))
+            count, busy = known.get(place.id, (0, 0.0))
             place.rate = (place.times.count - count) / seconds
             place.busy = min(1.0, (place.times.seconds - busy) / seconds)
             before[place.id] = (place.times.count, place.times.seconds)
@@ -214,3 +231,11 @@ class Tree:
     def is_actor(self, id: str) -> bool:
         place = self.registry.places.get(id)
         return place is not None and place.kind is Kind.ACTOR
+
+
+def _check_ids(spec: SupervisorSpec) -> None:
+    """Children are found by id alone, wherever they are."""
+    ids = Counter(each.id for each in walk(spec))
+    twice = sorted(id for id, count in ids.items() if count > 1)
+    if twice:
+        raise BadSpecification(f"child {twice[0]!r}: id must be given once in the whole tree")
