@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from rustok_daemon.config import Configuration, ConfigurationError, LoadOptions, load
 from rustok_daemon.declarations import Command
+from rustok_daemon.lifecycle.assembly import collect
 
 from . import commands
-from .errors import CommandError
+from .errors import CommandError, UsageError
 from .live import LiveContext
 from .options import early_options
 from .parser import PROGRAM, build
@@ -45,31 +46,33 @@ def main(words: Sequence[str] | None = None) -> int:
 def _main(words: list[str]) -> int:
     options = early_options(words)
     configuration, wrong = _load(options)
-    arguments = build(_commands(configuration)).parse_args(words)
+    try:
+        arguments = build(_commands(configuration)).parse_args(words)
+    except UsageError as error:
+        raise wrong or error from None  # without its actors' commands a broken configuration knows few words
     command: Command = arguments.command
-    if command is commands.RUN:
-        from rustok_daemon.lifecycle.run import run
-
-        return run(options)
     if wrong is not None and command is not commands.VERSION:
         raise wrong
+    if command is commands.RUN and configuration is not None:
+        from rustok_daemon.lifecycle.run import run
+
+        return run(configuration, options)
     return command.run(LiveContext(arguments, configuration, options))
 
 
 def _load(options: LoadOptions) -> tuple[Configuration | None, ConfigurationError | None]:
+    """What the tree collects belongs to the check: which Redis, for one, is decided only there."""
     try:
-        return load(options), None
+        configuration = load(options)
+        collect(configuration)
     except ConfigurationError as error:
         return None, error
+    return configuration, None
 
 
 def _commands(configuration: Configuration | None) -> list[Command]:
     own = [commands.RUN, *commands.COMMANDS, commands.VERSION]
-    if configuration is None:
-        return own
-    from rustok_daemon.lifecycle.assembly import collect
-
-    return [*own, *collect(configuration).commands]
+    return own if configuration is None else [*own, *collect(configuration).commands]
 
 
 def _say(lines: Sequence[str], code: int) -> int:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from rustok_daemon import __version__
+from rustok_daemon.config import ConfigurationError
 from rustok_daemon.declarations import Argument, Command
+from rustok_daemon.lifecycle.assembly import collect
 
 from . import status
 from .context import CommandContext
+from .errors import CommandFailed
 
 
 def check(context: CommandContext) -> int:
@@ -26,8 +31,15 @@ def config(context: CommandContext) -> int:
         return 0
     for path, value in _flat(dump, ""):
         origin = context.configuration.origin(path)
-        context.output.line(f"{path} = {value!r}" + ("" if origin == "default" else f"  # {origin}"))
+        context.output.line(f"{path} = {_toml(value)}" + ("" if origin == "default" else f"  # {origin}"))
     return 0
+
+
+def _toml(value: Any) -> str:
+    """As it would be written in the file: JSON's plain values and lists are TOML's."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+    return msgspec.json.encode(value).decode()
 
 
 def _flat(value: Any, path: str) -> list[tuple[str, Any]]:
@@ -35,19 +47,22 @@ def _flat(value: Any, path: str) -> list[tuple[str, Any]]:
         return [item for key, each in value.items() for item in _flat(each, f"{path}.{key}" if path else key)]
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [item for number, each in enumerate(value) for item in _flat(each, f"{path}[{number}]")]
-    return [(path, value)]
+    return [] if value is None else [(path, value)]
 
 
 def reload(context: CommandContext) -> int:
-    """What was loaded for this command is right by now: a mistake was told with its line, and 78."""
-    done = context.daemon.post("/v1/supervisor/reload")["done"]
+    """A mistake that this command's own check cannot see, in the daemon's environment for one, is the daemon's word."""
+    try:
+        done = context.daemon.post("/v1/supervisor/reload")["done"]
+    except CommandFailed as error:
+        if "errors" in error.problem:
+            raise ConfigurationError(error.problem["errors"]) from error
+        raise
     context.output.document({"done": done}, "\n".join(done) or "nothing has changed")
     return 0
 
 
 def routes(context: CommandContext) -> int:
-    from rustok_daemon.lifecycle.assembly import collect
-
     rows = [
         {"method": route.method, "path": route.path, "scope": route.scope or "open", "summary": route.summary}
         for route in sorted(collect(context.configuration).routes, key=lambda route: (route.path, route.method))

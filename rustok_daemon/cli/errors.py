@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class CommandError(Exception):
     """Base: one line for people, and the code."""
@@ -10,7 +13,17 @@ class CommandError(Exception):
 
 
 class CommandFailed(CommandError):
-    """The daemon refused or could not do it."""
+    """The daemon refused or could not do it. ``problem`` is its answer, as RFC 9457 has it."""
+
+    def __init__(self, text: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.problem = problem or {}
+
+
+class UsageError(CommandError):
+    """What was typed is no command."""
+
+    exit_code = 2
 
 
 class DaemonUnreachable(CommandError):

@@ -5,18 +5,28 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rustok_daemon.declarations import Argument, Command
+
+from .errors import UsageError
 
 PROGRAM = "rustok-daemon"
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong by ``UsageError``. An abbreviation today is another option's name tomorrow: none are taken."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**{**keywords, "allow_abbrev": False})
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+
 def build(commands: Sequence[Command]) -> argparse.ArgumentParser:
     """Parses to ``command`` (the ``Command``), its arguments, and the common options."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="The background half of a multi-tenant platform.", parents=[_common()]
-    )
+    parser = Parser(prog=PROGRAM, description="The background half of a multi-tenant platform.", parents=[_common()])
     groups: dict[tuple[str, ...], Any] = {(): _subparsers(parser)}
     for command in commands:
         _add(groups, command)
@@ -42,22 +52,17 @@ def _subparsers(parser: argparse.ArgumentParser) -> Any:
 
 
 def _common() -> argparse.ArgumentParser:
-    """No default here may overwrite what was given before the verb: hence SUPPRESS."""
+    """Read early, wherever they stand (``options``); here they are only known. ``--json`` alone is looked at again.
+
+    No default may overwrite what was given before the verb: hence SUPPRESS.
+    """
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", type=Path, metavar="FILE", help="the configuration file")
     common.add_argument("--env", metavar="NAME", help="the environment's name, for supervisor.NAME.toml")
     common.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's unix socket")
-    common.add_argument("--set", action=_Append, metavar="section.key=value", help="a setting; may be repeated")
+    common.add_argument("--set", action="append", metavar="section.key=value", help="a setting; may be repeated")
     common.add_argument("--json", action="store_true", help="print one JSON document")
     return common
-
-
-class _Append(argparse.Action):
-    """``append`` that keeps what was given before the verb, too."""
-
-    def __call__(self, parser: Any, namespace: argparse.Namespace, value: Any, option: str | None = None) -> None:
-        given = [*getattr(namespace, "settings_before", ()), value]
-        namespace.settings_before = given
 
 
 def _keywords(argument: Argument) -> dict[str, Any]:

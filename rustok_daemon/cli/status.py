@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from .context import CommandContext
+from .errors import UsageError
 
 _GOOD = ("running",)
 _NARROW = 100
@@ -17,36 +20,55 @@ Node = Mapping[str, Any]
 
 def run(context: CommandContext) -> int:
     """0: everything runs; 1: something does not."""
-    if context.arguments["watch"]:
+    watched = context.arguments["watch"]
+    if watched and context.output.as_json:
+        raise UsageError("--watch shows one tree after the other and --json is one document: choose one")
+    if watched:
         return _watch(context)
     tree = context.daemon.get("/v1/supervisor/tree")
-    context.output.document({"tree": tree}, render(tree, datetime.now(UTC), _width()))
-    return 0 if healthy(tree) else 1
+    said = verdict(tree)
+    context.output.document({"status": said.split(":")[0], "tree": tree}, f"{_rendered(tree)}\n{said}")
+    return _code(tree)
 
 
-def healthy(tree: Node) -> bool:
-    return all(node["state"] in _GOOD for _, node in _walk(tree, ""))
+def verdict(tree: Node) -> str:
+    """``ok``, or ``degraded`` and who is not running."""
+    troubled = [f"{node['id']} {node['state']}" for _, node in _walk(tree, "") if node["state"] not in _GOOD]
+    return f"degraded: {', '.join(troubled)}" if troubled else "ok"
+
+
+def _code(tree: Node) -> int:
+    return 0 if verdict(tree) == "ok" else 1
 
 
 def _watch(context: CommandContext) -> int:
+    """A terminal's screen is drawn anew each second; in a pipe one tree follows the other."""
+    tree: Node = {"id": "", "state": "", "children": ()}
+    with _screen() as show:
+        try:
+            while True:
+                tree = context.daemon.get("/v1/supervisor/tree")
+                show(f"{_rendered(tree)}\n{verdict(tree)}")
+                time.sleep(1)
+        except KeyboardInterrupt:
+            return _code(tree)
+
+
+@contextmanager
+def _screen() -> Iterator[Callable[[str], None]]:
+    if not sys.stdout.isatty():
+        yield lambda text: print(text, end="\n\n", flush=True)
+        return
     from rich.live import Live
     from rich.text import Text
 
-    tree: Node = {}
-    try:
-        with Live(auto_refresh=False, screen=sys.stdout.isatty()) as live:
-            while True:
-                tree = context.daemon.get("/v1/supervisor/tree")
-                live.update(Text(render(tree, datetime.now(UTC), _width())), refresh=True)
-                time.sleep(1)
-    except KeyboardInterrupt:
-        return 0 if tree and healthy(tree) else 1
+    with Live(auto_refresh=False, screen=True) as live:
+        yield lambda text: live.update(Text(text), refresh=True)
 
 
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 200
+def _rendered(tree: Node) -> str:
+    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 200
+    return render(tree, datetime.now(UTC), width)
 
 
 def render(tree: Node, now: datetime, width: int) -> str:

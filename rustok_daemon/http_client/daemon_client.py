@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class HttpDaemonClient:
         try:
             answer = self._connected().request(method, path, params=params, content=content, headers=headers)
         except httpx.ConnectError as error:
-            raise DaemonUnreachable(f"no daemon answers at {self._socket}: is it running?") from error
+            raise DaemonUnreachable(f"no daemon answers at {self._socket} ({error}): is it running?") from error
         except httpx.TransportError as error:
             raise DaemonUnreachable(f"the daemon at {self._socket} does not answer: {error}") from error
         return _document(answer)
@@ -72,10 +73,10 @@ def _given(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _document(answer: httpx.Response) -> Any:
     if answer.is_success:
         return msgspec.json.decode(answer.content) if answer.content else None
-    detail = f"{answer.status_code} {answer.reason_phrase}"
-    try:
-        problem = msgspec.json.decode(answer.content)
-        detail = str(problem.get("detail") or detail)
-    except (msgspec.DecodeError, AttributeError):
-        pass
-    raise (NoSuchThing if answer.status_code == _NOT_FOUND else CommandFailed)(detail)
+    problem: dict[str, Any] = {}
+    with suppress(msgspec.DecodeError):
+        problem = msgspec.json.decode(answer.content, type=dict[str, Any])
+    detail = str(problem.get("detail") or f"{answer.status_code} {answer.reason_phrase}")
+    if answer.status_code == _NOT_FOUND:
+        raise NoSuchThing(detail)
+    raise CommandFailed(detail, problem)

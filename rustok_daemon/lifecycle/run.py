@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from rustok_daemon.config import Configuration, LoadOptions, load
+from rustok_daemon.config import Configuration, LoadOptions
 from rustok_daemon.config.sections import DaemonSettings, HttpSettings, TelemetrySettings
 from rustok_daemon.supervision.errors import FatalExit
 from rustok_daemon.telemetry import logs
@@ -18,9 +18,8 @@ from .errors import StartRefused
 from .sockets import open_sockets
 
 
-def run(options: LoadOptions) -> int:
-    """Runs the daemon to its end; the exit code. Raises ``ConfigurationError``."""
-    configuration = load(options)
+def run(configuration: Configuration, options: LoadOptions) -> int:
+    """Runs the daemon to its end; the exit code. ``options`` are read again at each reload."""
     telemetry = configuration.section(TelemetrySettings)
     logs.configure(telemetry.log.level, telemetry.log.format)
     try:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import sys
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
 
 from rustok_daemon.cli.context import CommandContext
+from rustok_daemon.cli.errors import CommandFailed, UsageError
 from rustok_daemon.config import Configuration
 from rustok_daemon.config.sections import DaemonSettings, DatabaseSettings
+from rustok_daemon.config.urls import redacted
 from rustok_daemon.declarations import Argument, Command
+from rustok_daemon.lifecycle.assembly import collect
 
-from . import layout
+from . import layout, migrations
+from .direct import on_own_connection
+
+_PRODUCTION = "production"
 
 
 def url_of(configuration: Configuration) -> str:
     """The database's URL, the embedded one's included."""
     given = configuration.section(DatabaseSettings).url
     return given.reveal() if given else layout.url(configuration.section(DaemonSettings).data_dir)
-
-
-def redacted(url: str) -> str:
-    """Without the password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
 def show_url(context: CommandContext) -> int:
@@ -37,30 +38,45 @@ def show_url(context: CommandContext) -> int:
 
 
 def migrate(context: CommandContext) -> int:
-    return _named(context, "migrate", "migrated", "nothing to migrate")
+    steps = collect(context.configuration).migrations
+    items = _items(context, "POST", "migrate", migrations.migrate, steps)
+    return _named(context, items, "migrated", "nothing to migrate")
 
 
 def seed(context: CommandContext) -> int:
-    return _named(context, "seed", "seeded", "nothing to seed")
+    items = _items(context, "POST", "seed", migrations.seed, collect(context.configuration).seeds)
+    return _named(context, items, "seeded", "nothing to seed")
 
 
 def truncate(context: CommandContext) -> int:
     if not context.arguments["yes"]:
-        context.output.line("this empties every table: say --yes if that is what you want")
-        return 2
-    return _named(context, "truncate", "emptied", "nothing to empty")
-
-
-def _named(context: CommandContext, verb: str, done: str, nothing: str) -> int:
-    items = context.daemon.post(f"/v1/database/{verb}")["items"]
-    context.output.document({"items": items}, "\n".join(f"{done} {item}" for item in items) or nothing)
-    return 0
+        raise UsageError("this empties every table: say --yes if that is what you want")
+    if context.configuration.environment == _PRODUCTION:
+        raise CommandFailed("db truncate is refused in production")
+    return _named(context, _items(context, "POST", "truncate", migrations.truncate), "emptied", "nothing to empty")
 
 
 def status(context: CommandContext) -> int:
-    items = context.daemon.get("/v1/database/status")["items"]
+    steps = collect(context.configuration).migrations
+    items = _items(context, "GET", "status", migrations.status, steps)
     context.output.table("items", items, ("id", "applied"))
     return 0 if all(item["applied"] for item in items) else 1
+
+
+def _items(context: CommandContext, method: str, verb: str, function: Callable[..., Any], *args: Any) -> Sequence[Any]:
+    """The embedded server is the daemon's and is asked through it; any other needs no daemon."""
+    if context.configuration.section(DatabaseSettings).url:
+        found: Sequence[Any] = msgspec.to_builtins(on_own_connection(context.configuration, function, *args))
+        return found
+    path = f"/v1/database/{verb}"
+    answer = context.daemon.get(path) if method == "GET" else context.daemon.post(path)
+    items: Sequence[Any] = answer["items"]
+    return items
+
+
+def _named(context: CommandContext, items: Sequence[str], done: str, nothing: str) -> int:
+    context.output.document({"items": items}, "\n".join(f"{done} {item}" for item in items) or nothing)
+    return 0
 
 
 COMMANDS = (

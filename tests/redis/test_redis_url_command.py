@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 URL = "redis://user:hush@localhost:6379/0"
 
 
