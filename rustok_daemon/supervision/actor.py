@@ -130,6 +130,12 @@ class CheckHealth(Request[Health], frozen=True):
     """Asked of every actor by the engine; answered by ``Actor.health``."""
 
 
+class Reconfigure(Request[bool], frozen=True):
+    """Asked of an actor by a reload; answered by ``Actor.reconfigure``."""
+
+    settings: Any
+
+
 @overload
 def receive(handler: HandlerT) -> HandlerT: ...
 
@@ -251,3 +257,10 @@ class Actor(Generic[SettingsT]):
     @receive
     def _on_check_health(self, message: CheckHealth) -> Health:
         return self.health()
+
+    @receive
+    def _on_reconfigure(self, message: Reconfigure) -> bool:
+        taken = self.reconfigure(message.settings)
+        if taken:
+            self.settings = message.settings
+        return taken

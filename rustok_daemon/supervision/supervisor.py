@@ -598,6 +598,17 @@ class Supervisor:
         self._respecify([spec if each.id == spec.id else each for each in self.spec.children])
         return child
 
+    async def amend(self, spec: ChildSpec) -> None:
+        """Gives the child of this id a new specification and lets it run on; from its next start on it is made by it."""
+        await self.call(lambda: self._amend(spec))
+
+    async def _amend(self, spec: ChildSpec) -> None:
+        self.spec.check_child(spec)
+        child = self.child(spec.id)
+        child.spec = spec
+        child.place = self._tree.place(spec, self.path)
+        self._respecify([spec if each.id == spec.id else each for each in self.spec.children])
+
     def _respecify(self, children: list[ChildSpec | SupervisorSpec]) -> None:
         """Remembers its children as they are to be, here and above."""
         self.spec = msgspec.structs.replace(self.spec, children=tuple(children))
