@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 import msgspec
@@ -48,6 +49,10 @@ class Notifier:
 
     def status(self, status: str) -> bool:
         return self.send(STATUS=status)
+
+    def reloading(self, status: str) -> bool:
+        """``ready`` must follow. The timestamp travels along, or a reload that systemd asked for never ends."""
+        return self.send(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000, STATUS=status)
 
     def stopping(self, status: str) -> bool:
         return self.send(STOPPING=1, STATUS=status)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from rustok_daemon.config import Configuration
-from rustok_daemon.config.sections import BackoffSettings, ChildSettings, SupervisorSettings
+from rustok_daemon.config.sections import BackoffSettings, ChildSettings, SupervisorSettings, walk
 from rustok_daemon.supervision.command import CommandProcess, CommandSettings
 from rustok_daemon.supervision.specs import (
     AutoShutdown,
@@ -22,6 +22,7 @@ from rustok_daemon.supervision.specs import (
     SupervisorSpec,
 )
 
+from .drain import Drain
 from .resources import Collected
 
 ROOT = "root"
@@ -37,8 +38,18 @@ def tree_spec(configuration: Configuration) -> SupervisorSpec:
         intensity=settings.intensity,
         period=settings.period,
         auto_shutdown=AutoShutdown(settings.auto_shutdown),
-        children=_specs(settings.children, configuration),
+        children=tuple(sorted(_specs(settings.children, configuration), key=partial(_is_drain, configuration))),
     )
+
+
+def _is_drain(configuration: Configuration, spec: ChildSpec | SupervisorSpec) -> bool:
+    """Last to start and so first to stop, also where a layer added children after it."""
+    return issubclass(configuration.actors.get(spec.id, object), Drain)
+
+
+def child_settings(id: str, configuration: Configuration) -> ChildSettings:
+    """What the configuration says of the child ``id``."""
+    return next(child for child in walk(configuration.section(SupervisorSettings).children) if child.id == id)
 
 
 def _specs(children: Iterable[ChildSettings], configuration: Configuration) -> tuple[ChildSpec | SupervisorSpec, ...]:

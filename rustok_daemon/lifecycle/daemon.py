@@ -7,7 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from types import FrameType
+from typing import Any, NoReturn
 
 import trio
 from prometheus_client import CollectorRegistry
@@ -35,13 +37,14 @@ class Daemon:
     """One run, from the first child's start to the exit code."""
 
     def __init__(self, configuration: Configuration, options: LoadOptions, sockets: ListeningSockets) -> None:
-        self.configuration = configuration
         self.log = get_logger(actor="root")
         self.phase = DaemonPhase()
         self.notifier = Notifier.from_environment()
         self._registry = CollectorRegistry()
         self._watch = LoopWatch(self._registry)
         self._began = time.monotonic()
+        self._on_terminal = sys.stdin is not None and sys.stdin.isatty()
+        """Asked now: after the hang-up there is no terminal any more."""
         self._reloader = TreeReloader(configuration, lambda: load(options))
         self._tree = Tree(
             tree_spec(configuration),
@@ -80,8 +83,8 @@ class Daemon:
         self.phase.mark_started()
         seconds = time.monotonic() - self._began
         self.log.info("ready", seconds=round(seconds, 3), pid=os.getpid())
-        self.notifier.ready(self._status())
         said = self._status()
+        self.notifier.ready(said)
         while True:
             await trio.sleep(_STATUS_EVERY)
             if not self.phase.stopping and (status := self._status()) != said:
@@ -89,9 +92,12 @@ class Daemon:
                 self.notifier.status(status)
 
     def _status(self) -> str:
-        nodes = list(_leaves(self._tree.snapshot()))
-        troubled = [f"{node['id']} {node['state']}: {node['reason'] or ''}" for node in nodes if _troubled(node)]
-        return "; ".join(troubled) if troubled else f"{len(nodes)} children running"
+        """``9 children running``, or how many of them and what is wrong with the others."""
+        leaves = list(_leaves(self._tree.snapshot()))
+        troubled = [f"{node['id']} {node['state']}{_reason(node)}" for node in leaves if node["state"] != "running"]
+        if not troubled:
+            return f"{len(leaves)} children running"
+        return f"{len(leaves) - len(troubled)} of {len(leaves)} children running; " + "; ".join(troubled)
 
     async def _feed_watchdog(self) -> None:
         """From the supervising loop itself, so that a loop that stands still is seen from outside."""
@@ -108,33 +114,38 @@ class Daemon:
 
     async def _handle_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP and not sys.stdin.isatty():
-                    await self._reload()
-                elif self.phase.stopping:
-                    self._leave_at_once(number)
-                else:
-                    self._stop(signal.Signals(number))
+            async with trio.open_nursery() as nursery:
+                async for number in signals:
+                    if number == signal.SIGHUP and not self._on_terminal:
+                        nursery.start_soon(self._reload)
+                    elif not self.phase.stopping:
+                        self._stop(signal.Signals(number))
 
     def _stop(self, number: signal.Signals) -> None:
-        within = self.configuration.section(DaemonSettings).shutdown_timeout
+        within = self._reloader.configuration.section(DaemonSettings).shutdown_timeout
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, self._leave_at_once)
         self.phase.mark_stopping()
         self.log.info("stopping", signal=number.name, within=within)
         self.notifier.stopping(f"draining and stopping, at most {within:g} s")
         self._tree.request_stop(within)
 
-    def _leave_at_once(self, number: int) -> None:
-        self.log.warning("second signal: leaving at once", signal=signal.Signals(number).name)
-        process.leave_all()
+    def _leave_at_once(self, number: int, _frame: FrameType | None) -> None:
+        """In the signal's handler itself, so that a loop that stands still does not keep us; nothing here takes a lock."""
+        os.write(2, b"rustok-daemon: second signal: leaving at once\n")
         leave(exit_codes.INTERRUPTED_TWICE if number == signal.SIGINT else exit_codes.TERMINATED_TWICE)
 
     async def _reload(self) -> None:
+        if self.phase.stopping or not self.phase.started:
+            self.log.warning("not reloaded: the daemon is starting or stopping")
+            return
+        self.notifier.reloading("reloading")
         try:
-            done = await self._reloader.reload()
+            self.log.info("reloaded", done=list(await self._reloader.reload()))
         except ConfigurationError as error:
             self.log.error("the configuration is wrong; the one in force stays", problems=list(error.lines))
-            return
-        self.log.info("reloaded", done=list(done))
+        finally:
+            self.notifier.ready(self._status())
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -164,12 +175,14 @@ on_leave: list[Callable[[], object]] = []
 """What must not stay behind even when the process ends from within: the socket's path, the lock's."""
 
 
-def leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """Ends the process here and now, after what must not stay behind is gone."""
+    process.leave_all()
     for clean in reversed(on_leave):
         clean()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, RuntimeError, ValueError):  # we may be in the middle of a write
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 
@@ -179,5 +192,7 @@ def _leaves(node: dict[str, Any]) -> Sequence[dict[str, Any]]:
     return [leaf for child in node["children"] for leaf in _leaves(child)]
 
 
-def _troubled(node: dict[str, Any]) -> bool:
-    return node["state"] not in ("running", "starting")
+def _reason(node: dict[str, Any]) -> str:
+    error = node["last_error"]
+    why = node["reason"] or (f"{error['type']}: {error['message']}" if error else "")
+    return f": {why}" if why else ""

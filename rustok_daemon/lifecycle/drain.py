@@ -23,7 +23,8 @@ class DrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``delay``: how long readiness says 503 while requests still come, so that a balancer looks elsewhere."""
 
     delay: float
-    drained: tuple[str, ...] = ("http_front",)
+    drained: tuple[str, ...] = ()
+    """Who takes the request to drain, in the order in which they are asked."""
 
 
 class Drain(Actor[DrainSettings]):
@@ -33,8 +34,13 @@ class Drain(Actor[DrainSettings]):
 
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> Self:
-        present = tuple(id for id in ("http_front",) if id in configuration.actors)
-        return cls(DrainSettings(delay=configuration.section(HttpSettings).drain_delay, drained=present))
+        kinds = reversed(configuration.actors.items())
+        asked = tuple(id for id, kind in kinds if DrainRequest in kind.message_types() and kind.enabled(configuration))
+        return cls(DrainSettings(delay=configuration.section(HttpSettings).drain_delay, drained=asked))
+
+    def reconfigure(self, settings: DrainSettings) -> bool:
+        """Looked at only at the end."""
+        return True
 
     async def teardown(self) -> None:
         phase = self.context.view(Phase).current

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from rustok_daemon.asyncio_side import Side
 from rustok_daemon.config import Configuration
 from rustok_daemon.config.sections import DaemonSettings, DatabaseSettings
-from rustok_daemon.declarations import Health, HealthCheck
-from rustok_daemon.lifecycle.resources import Collected
+from rustok_daemon.declarations import Health, HealthCheck, Migration, Seed
+from rustok_daemon.lifecycle.assembly import collect
 from rustok_daemon.supervision.actor import Actor, receive
 from rustok_daemon.supervision.errors import FatalExit, ReplyError
 
@@ -38,6 +38,9 @@ class DatabaseActorSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     database: DatabaseSettings
     application_name: str
+    migrations: tuple[Migration, ...] = ()
+    seeds: tuple[Seed, ...] = ()
+    """What ``db seed`` runs; ``seed``: also at the start."""
     seed: bool
     production: bool
 
@@ -57,11 +60,14 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> Self:
         daemon = configuration.section(DaemonSettings)
+        collected = collect(configuration)
         return cls(
             DatabaseActorSettings(
                 url=url_of(configuration),
                 database=configuration.section(DatabaseSettings),
                 application_name=f"rustok-daemon {daemon.name}",
+                migrations=collected.migrations,
+                seeds=collected.seeds,
                 seed=configuration.environment == "development",
                 production=configuration.environment == "production",
             )
@@ -74,7 +80,6 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
     async def setup(self) -> None:
         settings = self.settings.database
         self._side = self.context.view(Side).get()
-        self._collected = self.context.view(Collected).get()
         self._wire = Wire(
             self.settings.url,
             min_size=settings.min_size,
@@ -88,7 +93,8 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
         self._pool = Pool(self._side, self._wire, metrics, settings.statement_timeout)
         self._handle = PoolHandle(self._pool)
         self._why = "not connected yet"
-        self._migrated = False
+        self._migrated: tuple[Migration, ...] | None = None
+        """The steps that were seen through; a reload may bring others."""
         self.context.publish(Database, self._handle)
         await self._try_once()
 
@@ -110,6 +116,14 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
         if wire is not None and not self._side.ended.is_set():
             await self._side.run(wire.close)
 
+    def reconfigure(self, settings: DatabaseActorSettings) -> bool:
+        """New steps of the schema are taken by the way; a pool is made anew."""
+        same = msgspec.structs.replace(settings, migrations=self.settings.migrations, seeds=self.settings.seeds)
+        if same != self.settings:
+            return False
+        self._pool.suspect()
+        return True
+
     def health(self) -> Health:
         if self._pool.available:
             return Health()
@@ -120,7 +134,7 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
     async def _try_once(self) -> None:
         self._pool.suspected = trio.Event()
         try:
-            if not self._migrated:
+            if self._migrated is not self.settings.migrations:
                 await self._first_connection()
             await self._handle.ping(within=_PING_WITHIN)
         except (SchemaTooNew, ServerTooOld) as error:
@@ -131,14 +145,15 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
             self._found()
 
     async def _first_connection(self) -> None:
+        steps = self.settings.migrations
         if self.settings.database.migrate:
-            for id in await self._on_connection(migrations.migrate, self._collected.migrations):
+            for id in await self._on_connection(migrations.migrate, steps):
                 self.context.log.info("migrated", migration=id)
         else:
-            await self._on_connection(migrations.check, self._collected.migrations)
+            await self._on_connection(migrations.check, steps)
         if self.settings.seed:
-            await self._on_connection(migrations.seed, self._collected.seeds)
-        self._migrated = True
+            await self._on_connection(migrations.seed, self.settings.seeds)
+        self._migrated = steps
         await self._side.run(self._wire.warm, _PING_WITHIN)
 
     def _lost(self, error: DatabaseError) -> None:
@@ -166,11 +181,11 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
 
     @receive(concurrent=1)
     async def on_migrate(self, message: MigrateNow) -> list[str]:
-        return list(await self._asked(migrations.migrate, self._collected.migrations))
+        return list(await self._asked(migrations.migrate, self.settings.migrations))
 
     @receive(concurrent=1)
     async def on_seed(self, message: SeedNow) -> list[str]:
-        return list(await self._asked(migrations.seed, self._collected.seeds))
+        return list(await self._asked(migrations.seed, self.settings.seeds))
 
     @receive(concurrent=1)
     async def on_truncate(self, message: TruncateNow) -> list[str]:
@@ -180,7 +195,7 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
 
     @receive(concurrent=1)
     async def on_status(self, message: SchemaStatus) -> list[migrations.MigrationStatus]:
-        return list(await self._asked(migrations.status, self._collected.migrations))
+        return list(await self._asked(migrations.status, self.settings.migrations))
 
     async def _asked(self, function: Any, *args: object) -> Any:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -19,6 +20,28 @@ _REDACTED = "***"
 
 _LIBRARY_LEVEL = logging.WARNING
 """Libraries speak through ``logging``; below this they only repeat what our own events say."""
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_least = _LEVELS["info"]
+"""Read by every event, so that a change reaches loggers that are long made."""
+
+
+def set_level(level: str) -> None:
+    """From now on events below ``level`` (debug, info, warning, error) are dropped."""
+    global _least
+    _least = _LEVELS[level]
+
+
+def _drop_below_level(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _LEVELS.get(method, _least) < _least:
+        raise structlog.DropEvent
+    return event
+
+
+def _event_first(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """In the order a person reads: when, how bad, who, what; then the fields."""
+    first = {name: event.pop(name) for name in ("at", "level", "actor", "event") if name in event}
+    return {**first, **event}
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -39,6 +62,7 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:
 
     ``level``: debug, info, warning, error. ``format``: ``json``, ``console``, or ``auto``: console on a terminal.
     """
+    set_level(level)
     out = stream or sys.stderr
     as_text = format == "console" or (format == "auto" and out.isatty())
     shared: list[Processor] = [
@@ -46,11 +70,12 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         redact,
+        _event_first,
     ]
     render: list[Processor] = [_console(out)] if as_text else _json()
     structlog.configure(
-        processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[_drop_below_level, *shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger("debug"),
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
@@ -58,7 +83,8 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:
 
 
 def _console(out: TextIO) -> Processor:
-    return structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="at", sort_keys=False)
+    colors = out.isatty() and "NO_COLOR" not in os.environ
+    return structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="at", sort_keys=False)
 
 
 def _json() -> list[Processor]:

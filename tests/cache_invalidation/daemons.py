@@ -19,7 +19,6 @@ from rustok_daemon.asyncio_side import AsyncioSide
 from rustok_daemon.asyncio_side.actor import AsyncioSideSettings
 from rustok_daemon.config.sections import DatabaseSettings
 from rustok_daemon.config.types import Secret
-from rustok_daemon.lifecycle.resources import Collected
 from rustok_daemon.postgres.actor import DatabaseActor, DatabaseActorSettings
 from rustok_daemon.redis import Endpoint
 from rustok_daemon.supervision.actor import Actor
@@ -83,8 +82,7 @@ async def listening(database_url: str, redis_url: str | None = None) -> AsyncIte
             child("cache_invalidation", CacheInvalidation, ListenerSettings(redis=endpoint, redis_timeout=1.0)),
         ),
     )
-    resources = {Collected: Collected(), TenantDirectory: directory}
-    tree = Tree(spec, resources=resources, registry=registry)
+    tree = Tree(spec, resources={TenantDirectory: directory}, registry=registry)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run, tree)
         await tree.started.wait()

@@ -13,7 +13,6 @@ from rustok_daemon.asyncio_side import Side, open_side
 from rustok_daemon.config.sections import DatabaseSettings
 from rustok_daemon.config.types import Secret
 from rustok_daemon.declarations import Migration
-from rustok_daemon.lifecycle.resources import Collected
 from rustok_daemon.postgres.actor import DatabaseActor, DatabaseActorSettings
 from rustok_daemon.testing import Running, run_actor
 from tests.servers import PostgresProcess
@@ -47,12 +46,12 @@ def run_database() -> RunDatabase:
             url=url,
             database=DatabaseSettings(url=Secret(url), **settings),
             application_name="test",
+            migrations=tuple(migrations),
             seed=False,
             production=False,
         )
         async with open_side() as side:
-            resources = {Side: side, Collected: Collected(migrations=tuple(migrations))}
-            async with run_actor(DatabaseActor(made), id="database", resources=resources) as running:
+            async with run_actor(DatabaseActor(made), id="database", resources={Side: side}) as running:
                 yield running
 
     return run
