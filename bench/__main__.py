@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,11 +53,15 @@ def _options() -> argparse.Namespace:
 
 
 def measured(name: str, within: float = WITHIN) -> list[Row]:
-    """Runs one. Raises ``BenchmarkFailed``; what it said on stderr has been passed on by then."""
+    """Runs one. Raises ``BenchmarkFailed``; all that it said has been passed on by then."""
     with tempfile.TemporaryDirectory() as directory:
         into = Path(directory) / "rows.json"
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.one", name, str(into)], stderr=subprocess.PIPE, stdout=sys.stderr, text=True
+            [sys.executable, "-m", "bench.one", name, str(into)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         said = _said(process, within)
         if process.returncode != 0:
@@ -67,14 +72,14 @@ def measured(name: str, within: float = WITHIN) -> list[Row]:
 
 
 def _said(process: subprocess.Popen[str], within: float) -> str:
-    """Waits; one that is too slow, or that we must leave alone, is asked to put away what it started."""
+    """Waits; one that is too slow, or that we must leave, is interrupted by us alone and puts away what it started."""
     try:
-        return process.communicate(timeout=within)[1]
+        return process.communicate(timeout=within)[0]
     except subprocess.TimeoutExpired:
-        process.terminate()
-        return f"{process.communicate()[1]}\nnot finished within {within:g} s"
+        process.send_signal(signal.SIGINT)
+        return f"{process.communicate()[0]}\nnot finished within {within:g} s"
     except BaseException:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         process.wait()
         raise
 

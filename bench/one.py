@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
-import signal
 import sys
 import traceback
 from pathlib import Path
 
 
 def main(name: str, into: str) -> None:
-    """Asked to end, it leaves by an exception, so that the servers it started end too."""
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    """Leaves with the reason as the last line if it fails."""
     try:
         rows = importlib.import_module(f"bench.{name}").run()
     except Exception as error:

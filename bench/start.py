@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +19,8 @@ from rustok_daemon.telemetry.logs import configure
 from .daemon import daemon
 from .fastapi_peer import DEMO, fastapi_peer
 from .figures import Row, at_most, row
-from .rounds import medians
+from .rounds import medians_async
 from .servers import postgres, redis
-
-ROUNDS = 5
 
 
 def run() -> list[Row]:
@@ -36,12 +33,14 @@ async def _measure() -> list[Row]:
     with tempfile.TemporaryDirectory(dir="/tmp") as made:
         directory = Path(made)
         async with postgres(directory / "servers") as database, redis(directory / "servers") as cache:
-            sides: dict[str, Callable[[], float]] = {
-                "embedded": partial(_ready_after, directory / "embedded"),
-                "external": partial(_ready_after, directory / "external", database__url=database, redis__url=cache),
-                "peer": _first_answer_after,
-            }
-            seconds = await trio.to_thread.run_sync(partial(medians, sides, ROUNDS))
+            external = partial(_ready_after, directory / "external", database__url=database, redis__url=cache)
+            seconds = await medians_async(
+                {
+                    "embedded": lambda: trio.to_thread.run_sync(_ready_after, directory / "embedded"),
+                    "external": lambda: trio.to_thread.run_sync(external),
+                    "peer": lambda: trio.to_thread.run_sync(_first_answer_after),
+                }
+            )
     peer = "FastAPI + uvicorn, first answer"
     return [
         row("time to ready, embedded servers, warm", "s", seconds["embedded"], peer, seconds["peer"], at_most(1.5)),
