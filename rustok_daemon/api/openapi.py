@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
-
-import msgspec
 
 from rustok_daemon import __version__
 from rustok_daemon.declarations import Route
 
 from .pages import PageQuery
 from .problems import CONTENT_TYPE, URN, ProblemType
+from .schemas import REFERENCE, Schemas
 
 _PARAMETER = re.compile(r"\{([^}…]+)…?\}")
-_SCHEMA = "#/components/schemas/{name}"
 _TEXT = {"schema": {"type": "string"}}
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to come back", **_TEXT}},
@@ -27,7 +25,7 @@ _HEADERS = {
 def document(routes: Iterable[Route]) -> dict[str, Any]:
     """The whole document as plain data. A HEAD is not listed beside its GET, nor are WebSockets, which OpenAPI lacks."""
     served = [route for route in routes if route.method not in ("WEBSOCKET", "HEAD")]
-    schemas = _Schemas(served)
+    schemas = Schemas(served)
     paths: dict[str, dict[str, Any]] = {}
     for route in served:
         paths.setdefault(route.path.replace("…}", "}"), {})[route.method.lower()] = _operation(route, schemas)
@@ -62,45 +60,7 @@ def _problem(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-class _Schemas:
-    """The schemas of every type the routes name, each once."""
-
-    def __init__(self, routes: Sequence[Route]) -> None:
-        kinds = {kind for route in routes for kind in (route.body, route.returns, route.query) if kind is not None}
-        self._kinds = [kind for kind in kinds if kind is not bytes]
-        schemas, self.components = msgspec.json.schema_components(self._kinds, ref_template=_SCHEMA)
-        self._by_kind = dict(zip(self._kinds, schemas, strict=True))
-        self._queries: dict[str, Any] = {}
-        """Structs of query parameters are spelled out where they are used, not listed as schemas."""
-
-    def of(self, kind: Any) -> Any:
-        return self._by_kind[kind]
-
-    def parameters(self, kind: type[msgspec.Struct]) -> Iterable[dict[str, Any]]:
-        name = self.of(kind)["$ref"].rpartition("/")[2]
-        if name in self.components:
-            self._queries[name] = self.components.pop(name)
-        schema = self._queries[name]
-        for key, each in schema["properties"].items():
-            yield {
-                "name": key,
-                "in": "query",
-                "required": key in schema.get("required", ()),
-                "schema": _without_null(each),
-                **({"description": each["description"]} if "description" in each else {}),
-            }
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that is not given is absent and never null."""
-    schema = {key: value for key, value in schema.items() if (key, value) != ("default", None)}
-    choices = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
-    if len(choices) == 1:
-        return {**schema, **choices[0]}
-    return {**schema, "anyOf": choices} if choices else schema
-
-
-def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
+def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', route.path.lower()).strip('_')}",
@@ -130,14 +90,14 @@ def _tag(path: str) -> str:
     return parts[0] if parts else "root"
 
 
-def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
+def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status in sorted({route.status, *route.other_statuses, *_problem_statuses(route)}):
         content: dict[str, Any] = {}
         if status == route.status or status in route.other_statuses:
             content |= _good(route, schemas)
         if status != route.status:
-            content[CONTENT_TYPE] = {"schema": {"$ref": _SCHEMA.format(name="Problem")}}
+            content[CONTENT_TYPE] = {"schema": {"$ref": REFERENCE.format(name="Problem")}}
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
             **({"content": content} if content else {}),
@@ -146,7 +106,7 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
     return responses
 
 
-def _good(route: Route, schemas: _Schemas) -> dict[str, Any]:
+def _good(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.returns is None:
         return {}
     return {"*/*": {}} if route.returns is bytes else {"application/json": {"schema": schemas.of(route.returns)}}

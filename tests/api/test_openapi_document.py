@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jsonschema_rs
 import msgspec
 import pytest
 
 from rustok_daemon.api import docs_page
+from rustok_daemon.api.choice import Choice
 from rustok_daemon.api.openapi import document
 from rustok_daemon.api.pages import Page, PageQuery
 from rustok_daemon.api.problems import ProblemType
@@ -27,6 +28,17 @@ class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1, description="what it is called")]
     kind: Literal["big", "small"] = "small"
     note: str | None = None
+    settings: dict[str, Any] = {}
+    anything: Any = None
+
+    schema_rules: ClassVar[dict[str, Any]] = {"not": {"required": ["note", "anything"]}}
+
+
+class Which(Choice, frozen=True, kw_only=True):
+    """One of them."""
+
+    id: Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})] | None = None
+    slug: str | None = None
 
 
 class Filter(PageQuery, frozen=True):
@@ -53,10 +65,12 @@ ROUTES = (
     Route(method="PATCH", path="/v1/things/{id}", handler=handler, summary="-", scope="x", body=Thing, returns=Thing),
     Route(method="DELETE", path="/v1/things/{id}", handler=handler, summary="-", scope="x", status=204),
     get(path="/v1/files/{tenant}/{key…}", handler=handler, returns=bytes),
+    get(path="/v1/which", handler=handler, query=Which, returns=Thing),
     get(path="/ready", handler=handler, returns=dict[str, bool], other_statuses=(503,)),
     Route(method="WEBSOCKET", path="/v1/live", handler=handler, summary="-", raw=True),
     *control.ROUTES,
 )
+WITHOUT_NUL = "^[^\\u0000]*$"
 DOCUMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(ROUTES)))
 
 
@@ -134,10 +148,56 @@ def test_parameters_of_the_query_are_spelled_out_and_never_null() -> None:
     parameters = {each["name"]: each for each in operation("get", "/v1/things")["parameters"]}
     assert set(parameters) == {"limit", "cursor", "kind", "exact"}
     assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
-    assert parameters["cursor"]["schema"] == {"type": "string", "minLength": 1, "maxLength": 1024}
+    assert parameters["cursor"]["schema"] == {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 1024,
+        "pattern": WITHOUT_NUL,
+    }
     assert parameters["kind"]["schema"] == {"enum": ["big", "small"]}
     assert not any(each["required"] for each in parameters.values())
     assert "Filter" not in DOCUMENT["components"]["schemas"]
+
+
+def body_validator() -> Any:
+    schema = {"$ref": "#/components/schemas/Thing", "components": DOCUMENT["components"]}
+    return jsonschema_rs.validator_for(schema)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "a"},
+        {"name": "a", "settings": {"k": [1, None, {"deep": "é"}]}, "anything": ["x"]},
+        {"name": "a\n", "note": None},
+    ],
+)
+def test_the_schema_of_a_body_takes_what_the_route_takes(body: dict[str, Any]) -> None:
+    assert body_validator().is_valid(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "a\0"},
+        {"name": "a", "settings": {"k": ["x", {"deep": "\0"}]}},
+        {"name": "a", "settings": {"\0": 1}},
+        {"name": "a", "anything": {"k\0": 1}},
+        {"name": "a", "note": "x", "anything": 1},
+    ],
+    ids=["name", "value", "key", "in anything", "a rule between fields"],
+)
+def test_the_schema_of_a_body_has_no_nul_anywhere_and_the_struct_s_own_rules(body: dict[str, Any]) -> None:
+    assert not body_validator().is_valid(body)
+
+
+def test_a_choice_is_one_parameter_spread_over_the_query() -> None:
+    (choice,) = operation("get", "/v1/which")["parameters"]
+    assert (choice["in"], choice["style"], choice["explode"], choice["required"]) == ("query", "form", True, True)
+    valid = jsonschema_rs.validator_for(choice["schema"])
+    assert valid.is_valid({"slug": "demo"})
+    for wrong in ({}, {"id": "a", "slug": "b"}, {"nope": "x"}, {"slug": "\0"}):
+        assert not valid.is_valid(wrong)
 
 
 def test_a_patch_takes_a_merge_patch() -> None:
