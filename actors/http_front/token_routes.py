@@ -38,7 +38,7 @@ Scope = Literal[
 ]
 _UNIQUE = "23505"
 _TAKEN = "name-taken"
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")]
 
 
 class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

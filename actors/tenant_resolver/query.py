@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from actors.identities import Identity, InvalidIdentifier, authority_identity, slug_identity, uuid_identity
+from rustok_daemon.api.choice import Choice
+
+from .records import Domain, Slug
 
 _READ: dict[str, Callable[[str], Identity]] = {
     "id": uuid_identity,
@@ -19,12 +23,12 @@ _CODED = b"&%+;"
 _MOST = 8
 
 
-class ResolveQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """At most one of them; none: from the request's own headers."""
+class ResolveQuery(Choice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of them. Without any, the request's own headers name the tenant, as ``[tenant]`` has it."""
 
-    id: str | None = None
-    slug: str | None = None
-    host: str | None = None
+    id: Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})] | None = None
+    slug: Slug | None = None
+    host: Domain | None = None
 
 
 class BadQuery(ValueError):

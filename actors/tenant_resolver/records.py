@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from actors.identities import RESERVED_SLUGS
 from actors.messages import Tenant
 from rustok_daemon.postgres.interface import Row
 
 from .loader import tenant_of
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
-ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+Slug = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}(?!\n)$", extra_json_schema={"not": {"enum": sorted(RESERVED_SLUGS)}}
+    ),
+]
 Domain = Annotated[
     str,
     msgspec.Meta(
-        max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+        max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(?!\n)$"
     ),
 ]
-Locale = Annotated[str, msgspec.Meta(max_length=5, pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
-ModuleSlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Locale = Annotated[str, msgspec.Meta(max_length=5, pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(?!\n)$")]
+ModuleSlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(?!\n)$")]
 
 
 class TenantRecord(Tenant, frozen=True, kw_only=True):
@@ -78,6 +84,13 @@ class LocaleState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     is_enabled: bool = True
     is_default: bool = False
     fallback_locale: Locale | None = None
+
+    schema_rules: ClassVar[dict[str, Any]] = {
+        "not": {
+            "properties": {"is_default": {"const": True}, "is_enabled": {"const": False}},
+            "required": ["is_default", "is_enabled"],
+        }
+    }
 
 
 class TenantLocale(msgspec.Struct, frozen=True, kw_only=True):

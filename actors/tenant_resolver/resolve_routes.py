@@ -20,6 +20,7 @@ from .query import BadQuery, ResolveQuery, identity_of
 
 INVALID, UNKNOWN, INACTIVE = "invalid-identifier", "unknown-tenant", "inactive-tenant"
 ASSERTION = "conflicting-tenant"
+_DENIALS = {"invalid": INVALID, "unknown": UNKNOWN, "inactive": INACTIVE}
 _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 
@@ -44,24 +45,22 @@ async def authorize(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         named = desk.identification.identify(call.headers, effective_host(call.headers, trusted=True))
     except InvalidIdentifier:
-        return await _deny(send, "invalid")
+        raise _denied("invalid") from None
     except UnknownDomain:
-        return await _deny(send, "unknown")
+        raise _denied("unknown") from None
     resolution = await _resolved(call.view(TenantDirectory), named)
     tenant = resolution.tenant
     if tenant is None:
-        return await _deny(send, resolution.verdict.value)
+        raise _denied(resolution.verdict.value)
     if named.asserted_slug not in (None, tenant.slug):
-        return await _deny(send, "invalid")
+        raise _denied("invalid")
     headers = [*_tenant_headers(tenant), _cache_header(resolution)]
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _deny(send: Send, reason: str) -> None:
-    headers = [(b"x-tenant-reason", reason.encode()), (b"content-length", b"0")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+def _denied(reason: str) -> Problem:
+    return Problem(403, _DENIALS[reason], f"the tenant is {reason}", headers={"X-Tenant-Reason": reason})
 
 
 def _named(call: RawCall, query: bytes) -> Named:
