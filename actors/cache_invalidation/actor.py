@@ -30,6 +30,8 @@ from .publisher import Publisher
 from .redis_listener import RedisListener
 from .sql import TRIGGERS
 
+_READY_WITHIN = 2.0
+
 
 class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the listener takes from ``[redis]`` and its surroundings; it has no section of its own."""
@@ -45,6 +47,7 @@ class CacheInvalidation(Actor[ListenerSettings]):
     commands = COMMANDS
     migrations = (TRIGGERS,)
     health_checks = (HealthCheck(slug="cache_invalidation", name="Cache invalidation"),)
+    ready_when_set_up = False
 
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> Self:
@@ -70,6 +73,19 @@ class CacheInvalidation(Actor[ListenerSettings]):
         self._invalidator = Invalidator(self.context.view(TenantDirectory), self.context.actor("tenant_resolver"))
 
     async def background(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say_ready)
+            nursery.start_soon(self._listen)
+
+    async def _say_ready(self) -> None:
+        """Once every channel is heard or known to be lost: what the resolver loads before that has to be read again."""
+        channels = (self._metrics.postgres, self._metrics.redis)
+        with trio.move_on_after(_READY_WITHIN):
+            for channel in channels:
+                await channel.started.wait()
+        self.context.ready()
+
+    async def _listen(self) -> None:
         if self.settings.redis.url is None:
             await self._postgres_listener(None).run()
             return

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import trio
+
 
 class Status(enum.IntEnum):
     """The values of ``rustok_invalidation_listener_status``."""
@@ -21,7 +23,7 @@ class Status(enum.IntEnum):
 class Channel:
     """Counters live as long as the process; the status is that of the running incarnation."""
 
-    __slots__ = ("gaps", "last_message_at", "messages", "name", "position", "reason", "rejected", "status")
+    __slots__ = ("gaps", "last_message_at", "messages", "name", "position", "reason", "rejected", "started", "status")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -33,18 +35,25 @@ class Channel:
         self.position: int | None = None
         """The last number that was applied, on a channel that counts: RusToK's generation."""
         self.last_message_at: float | None = None
+        self.started = trio.Event()
+        """Set once it is known whether the channel is heard."""
 
     def starting(self) -> None:
         self.status, self.reason = Status.STARTING, None
+        self.started = trio.Event()
 
     def off(self, reason: str) -> None:
-        self.status, self.reason = Status.OFF, reason
+        self._enter(Status.OFF, reason)
 
     def healthy(self) -> None:
-        self.status, self.reason = Status.HEALTHY, None
+        self._enter(Status.HEALTHY, None)
 
     def degraded(self, reason: str) -> None:
-        self.status, self.reason = Status.DEGRADED, reason
+        self._enter(Status.DEGRADED, reason)
+
+    def _enter(self, status: Status, reason: str | None) -> None:
+        self.status, self.reason = status, reason
+        self.started.set()
 
     def heard(self) -> None:
         """Counts a message as it is read, whatever it turns out to be."""

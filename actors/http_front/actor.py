@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 from pathlib import Path
 from typing import Self
 
@@ -66,7 +68,7 @@ class HttpFront(Actor[HttpFrontSettings]):
                 collected=collect(configuration),
                 redis=endpoint(configuration).url is not None,
                 token_file=daemon.data_dir / "token",
-                token_name=f"local-{daemon.name}",
+                token_name=_local_token_name(daemon),
             )
         )
 
@@ -122,3 +124,9 @@ def _as_configured(route: Route, http: HttpSettings) -> Route:
     if route.path == METRICS_PATH and http.metrics_token:
         return msgspec.structs.replace(route, scope=_METRICS_SCOPE)
     return route
+
+
+def _local_token_name(daemon: DaemonSettings) -> str:
+    """One for each data directory of each host: daemons that share a database do not take each other's token away."""
+    place = f"{socket.gethostname()}:{daemon.data_dir.resolve()}"
+    return f"local-{daemon.name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"

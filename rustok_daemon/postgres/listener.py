@@ -10,6 +10,7 @@ from typing import Any
 import trio
 
 from rustok_daemon.asyncio_side import Side, SideStream, StreamOverflowed
+from rustok_daemon.supervision.errors import unwrap
 
 from .errors import DatabaseUnavailable
 from .interface import Listener
@@ -42,7 +43,10 @@ class SideListener(Listener):
 async def open_listener(
     side: Side, wire: Wire, channels: Sequence[str], heartbeat: float, lost_after: float
 ) -> AsyncIterator[SideListener]:
-    """Entered once the server has confirmed every channel. Raises ``DatabaseUnavailable``."""
+    """Entered once the server has confirmed every channel. Raises ``DatabaseUnavailable``.
+
+    What leaves the block leaves as it is: that a nursery lies in between is nobody's business.
+    """
     stream: SideStream[tuple[str, str]] = SideStream(side, _CAPACITY)
     lease = Lease()
     try:
@@ -51,6 +55,8 @@ async def open_listener(
             nursery.start_soon(_beat, side, lease.connection, stream, heartbeat, lost_after)
             yield SideListener(side, wire, lease.connection, stream)
             nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise unwrap(group) from None
     finally:
         side.call_soon(_cut, lease)
 

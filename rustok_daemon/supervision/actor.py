@@ -203,6 +203,8 @@ class Actor(Generic[SettingsT]):
     seeds: ClassVar[Sequence[Seed]] = ()
     health_checks: ClassVar[Sequence[HealthCheck]] = ()
     kind: ClassVar[Kind] = Kind.ACTOR
+    ready_when_set_up: ClassVar[bool] = True
+    """``False``: ``background`` calls ``context.ready()`` itself, once it does what the next child stands on."""
 
     context: Context
     settings: SettingsT

@@ -27,7 +27,8 @@ async def serve(actor: Actor[Any]) -> None:
             await actor.setup()
         async with trio.open_nursery() as nursery:
             loop = MailboxLoop(actor, context, nursery)
-            context.ready()
+            if actor.ready_when_set_up:
+                context.ready()
             nursery.start_soon(_background, actor, context)
             with context.failures_told:
                 await loop.run()

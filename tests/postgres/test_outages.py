@@ -67,3 +67,14 @@ async def test_a_frozen_server_costs_a_call_its_time_and_no_stop_hangs(
             began = trio.current_time()
         assert trio.current_time() - began < 5
     own_server.thaw()
+
+
+async def test_a_listener_that_is_cut_raises_our_error_and_no_group(
+    own_server: PostgresProcess, run_database: RunDatabase
+) -> None:
+    async with run_database(own_server.url) as running:
+        database: Database = running.view(Database)
+        with trio.fail_after(10), pytest.raises(DatabaseUnavailable, match="lost"):
+            async with database.listen("anything") as listener:
+                await trio.to_thread.run_sync(own_server.stop)
+                await listener.receive()
