@@ -76,9 +76,9 @@ limit $3
 """
 PUT_MODULE = """
 insert into tenant_modules (id, tenant_id, module_slug, enabled, settings)
-values ($1, $2, $3, $4, coalesce($5, '{}'))
+values ($1, $2, $3, $4, coalesce($5::jsonb, '{}'))
 on conflict (tenant_id, module_slug) do update
-set enabled = excluded.enabled, settings = coalesce($5, tenant_modules.settings), updated_at = now()
+set enabled = excluded.enabled, settings = coalesce($5::jsonb, tenant_modules.settings), updated_at = now()
 returning module_slug, enabled, settings::text as settings, updated_at
 """
 
