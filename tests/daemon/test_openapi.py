@@ -33,8 +33,6 @@ def test_no_route_breaks_its_contract(embedded: Daemon) -> None:
             "1",
             "--request-timeout",
             "10",
-            "--workers",
-            "2",
         ],
         env={**clean_environment(), "NO_COLOR": "1"},
         cwd=embedded.directory,
