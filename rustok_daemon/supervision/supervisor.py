@@ -122,19 +122,17 @@ class Supervisor:
 
     async def _serve(self) -> None:
         while True:
-            self._start_what_is_due()
-            await self._wait()
+            await self._wait(self._start_what_is_due())
             while self._inbox:
                 await self._inbox.popleft()()
             await self._abandon_overdue()
 
-    async def _wait(self) -> None:
+    async def _wait(self, due: float) -> None:
         """Until something is in the inbox, or the time for something has come."""
         if self._inbox:
             await trio.lowlevel.checkpoint()
             return
         self._wake = trio.Event()
-        due = min((child.due for child in self._planned), default=math.inf)
         overdue = min((incarnation.end_by for incarnation in self._failing.values()), default=math.inf)
         with trio.move_on_at(min(due, overdue + _TO_LEAVE)):
             await self._wake.wait()
@@ -145,16 +143,26 @@ class Supervisor:
 
     # -- starting ------------------------------------------------------------------------------------------------
 
-    def _start_what_is_due(self) -> None:
-        """Spawns what may start now: in a group strategy one after the other in order, else each when it is due."""
-        if not self._planned:
-            return
+    def _start_what_is_due(self) -> float:
+        """Spawns what may start now, and says when to look again: in a group strategy one after the other in order."""
         now = trio.current_time()
-        for child in list(self.children if self._ordered else self._planned):
-            if child.pending and child.due <= now:
+        if self._ordered and self._planned:
+            return self._start_next(now)
+        for child in [child for child in self._planned if child.due <= now]:
+            self._spawn(child)
+        return min((child.due for child in self._planned), default=math.inf)
+
+    def _start_next(self, now: float) -> float:
+        """One that is starting is waited for, however long the next has been due."""
+        for child in self.children:
+            if child.starting:
+                return math.inf
+            if child.pending:
+                if child.due > now:
+                    return child.due
                 self._spawn(child)
-            if self._ordered and (child.pending or child.starting):
-                return
+                return math.inf
+        return math.inf
 
     def _spawn(self, child: Child) -> Incarnation:
         self._unplan(child)
@@ -339,6 +347,7 @@ class Supervisor:
         """The whole group of ``child`` is started anew, not before ``due``."""
         for other in self._group(child):
             other.pending, other.due, other.head = True, due, child
+            other.if_start_fails = IfStartFails.RESTART
             self._planned[other] = None
             other.settled = _unset(other.settled)
             other.place.enter(State.BACKOFF)
