@@ -18,15 +18,16 @@ from .wire import Lease, Wire, translated
 
 _CAPACITY = 10_000
 _LISTEN_WITHIN = 5.0
+_ANSWER_WITHIN = 5.0
 
 
 class SideListener(Listener):
     """Notifications arrive in the order of their commits; one that is lost ends the listener, never silently."""
 
-    def __init__(self, side: Side, wire: Wire, connection: Any, stream: SideStream[tuple[str, str]]) -> None:
+    def __init__(self, side: Side, wire: Wire, lease: Lease, stream: SideStream[tuple[str, str]]) -> None:
         self._side = side
         self._wire = wire
-        self._connection = connection
+        self._lease = lease
         self._stream = stream
 
     async def receive(self) -> tuple[str, str]:
@@ -36,7 +37,7 @@ class SideListener(Listener):
             raise DatabaseUnavailable(str(error)) from error
 
     async def fetchval(self, sql: str, *args: object) -> Any:
-        return await self._side.run(lambda: self._wire.statement(self._connection, "fetchval", sql, args, 5.0))
+        return await self._side.run(_asked, self._wire, self._lease, sql, args, _ANSWER_WITHIN)
 
 
 @asynccontextmanager
@@ -52,8 +53,8 @@ async def open_listener(
     try:
         await side.run(_listen, wire, channels, stream, lease)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_beat, side, lease.connection, stream, heartbeat, lost_after)
-            yield SideListener(side, wire, lease.connection, stream)
+            nursery.start_soon(_beat, side, wire, lease, stream, heartbeat, lost_after)
+            yield SideListener(side, wire, lease, stream)
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise unwrap(group) from None
@@ -87,13 +88,13 @@ async def _listen(wire: Wire, channels: Sequence[str], stream: SideStream[tuple[
 
 
 async def _beat(
-    side: Side, connection: Any, stream: SideStream[tuple[str, str]], heartbeat: float, lost_after: float
+    side: Side, wire: Wire, lease: Lease, stream: SideStream[tuple[str, str]], heartbeat: float, lost_after: float
 ) -> None:
     """In trio: asks through the same connection; silence is loss."""
     while True:
         await trio.sleep(heartbeat)
         try:
-            await side.run(_ask, connection, lost_after - heartbeat)
+            await side.run(_asked, wire, lease, "select 1", (), lost_after - heartbeat)
         except Exception as error:
             stream.close(
                 DatabaseUnavailable(f"the listening connection does not answer: {error or type(error).__name__}")
@@ -101,6 +102,10 @@ async def _beat(
             return
 
 
-async def _ask(connection: Any, within: float) -> None:
-    async with asyncio.timeout(within):
-        await connection.fetchval("select 1")
+async def _asked(wire: Wire, lease: Lease, sql: str, args: Sequence[object], within: float) -> Any:
+    """One statement at a time: the heartbeat waits for what its owner asks, and that is a sign of life as well."""
+    try:
+        async with asyncio.timeout(within), lease.turn:
+            return await wire.statement(lease.connection, "fetchval", sql, args, within)
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"no answer from Postgres within {within:g} s") from error

@@ -31,13 +31,15 @@ _ROLL_BACK_WITHIN = 0.5
 
 
 class Lease:
-    """A connection out of the pool for the length of a transaction."""
+    """A connection that somebody holds: for a transaction, or to listen."""
 
-    __slots__ = ("committed", "connection")
+    __slots__ = ("committed", "connection", "turn")
 
     def __init__(self) -> None:
         self.connection: Any = None
         self.committed = False
+        self.turn = asyncio.Lock()
+        """Held by whoever uses it, where more than one may."""
 
 
 class PlainConnection(asyncpg.Connection):
