@@ -9,6 +9,7 @@ BENCHMARKS = (
     "http_server",
     "resolver",
     "mailbox",
+    "supervision",
     "asyncpg_side",
     "second_level",
     "start",
