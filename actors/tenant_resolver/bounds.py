@@ -12,7 +12,7 @@ from rustok_daemon.api.problems import ProblemType
 _MOST_BYTES = 16 * 1024
 _MOST_KEYS = 256
 _LONGEST_KEY = 128
-_DEEPEST = 8
+DEEPEST = 8
 
 
 def check_settings(settings: dict[str, Any]) -> None:
@@ -23,8 +23,8 @@ def check_settings(settings: dict[str, Any]) -> None:
 
 
 def _check(value: Any, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise _too_big(f"nested deeper than {_DEEPEST}")
+    if depth > DEEPEST:
+        raise _too_big(f"nested deeper than {DEEPEST}")
     if isinstance(value, dict):
         if len(value) > _MOST_KEYS:
             raise _too_big(f"an object with more than {_MOST_KEYS} members")

@@ -9,8 +9,10 @@ import msgspec
 
 from actors.identities import RESERVED_SLUGS
 from actors.messages import Tenant
+from rustok_daemon.api.json_values import MAX_DEPTH
 from rustok_daemon.postgres.interface import Row
 
+from .bounds import DEEPEST
 from .loader import tenant_of
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
@@ -30,6 +32,8 @@ Domain = Annotated[
 Locale = Annotated[str, msgspec.Meta(max_length=5, pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(?!\n)$")]
 ModuleSlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(?!\n)$")]
 
+Settings = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={MAX_DEPTH: DEEPEST})]
+
 
 class TenantRecord(Tenant, frozen=True, kw_only=True):
     """A tenant with its dates."""
@@ -44,7 +48,7 @@ class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: Name
     slug: Slug
     domain: Domain | None = None
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     is_active: bool = True
     default_locale: Locale = "en"
 
@@ -55,7 +59,7 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: Name | msgspec.UnsetType = msgspec.UNSET
     slug: Slug | msgspec.UnsetType = msgspec.UNSET
     domain: Domain | msgspec.UnsetType | None = msgspec.UNSET
-    settings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    settings: Settings | msgspec.UnsetType = msgspec.UNSET
     is_active: bool | msgspec.UnsetType = msgspec.UNSET
     default_locale: Locale | msgspec.UnsetType = msgspec.UNSET
 
@@ -64,7 +68,7 @@ class ModuleState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """``PUT /v1/tenants/{id}/modules/{slug}``. Settings that are not given stay as they are."""
 
     enabled: bool
-    settings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    settings: Settings | msgspec.UnsetType = msgspec.UNSET
 
 
 class Module(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ from typing import Any
 from rustok_daemon import __version__
 from rustok_daemon.declarations import Route
 
+from .json_values import REFERENCE
 from .pages import PageQuery
 from .problems import CONTENT_TYPE, URN, ProblemType
-from .schemas import REFERENCE, Schemas
+from .schemas import Schemas
 
 _PARAMETER = re.compile(r"\{([^}…]+)…?\}")
 _TEXT = {"schema": {"type": "string"}}

@@ -10,26 +10,10 @@ import msgspec
 from rustok_daemon.declarations import Route
 
 from .choice import Choice
-
-Schema = dict[str, Any]
+from .json_values import REFERENCE, Schema, component, storable
 
 RULES = "schema_rules"
 """A class variable of a struct by which it states, in JSON Schema, what holds between its fields."""
-REFERENCE = "#/components/schemas/{name}"
-_TEXT = "^[^\\u0000]*$"
-"""What the API takes as text: a database cannot keep a NUL."""
-_ANY = "JsonValue"
-_ANY_REFERENCE = {"$ref": REFERENCE.format(name=_ANY)}
-_ANY_SCHEMA: Schema = {
-    "description": "Anything that JSON can hold, without NUL in its strings.",
-    "anyOf": [
-        {"type": ["null", "boolean", "number"]},
-        {"type": "string", "pattern": _TEXT},
-        {"type": "array", "items": _ANY_REFERENCE},
-        {"type": "object", "propertyNames": {"pattern": _TEXT}, "additionalProperties": _ANY_REFERENCE},
-    ],
-}
-_SAYS_MORE = ("pattern", "format", "enum", "const")
 
 
 class Schemas:
@@ -53,7 +37,7 @@ class Schemas:
     def parameters(self, kind: type[msgspec.Struct]) -> Iterator[Schema]:
         """Structs of query parameters are spelled out where they are used, not listed as schemas."""
         schema = self._queries[kind]
-        properties = {name: _storable(_without_null(each)) for name, each in schema["properties"].items()}
+        properties = {name: storable(_without_null(each)) for name, each in schema["properties"].items()}
         if issubclass(kind, Choice):
             yield _choice(schema, properties)
             return
@@ -102,9 +86,9 @@ def _taken(components: dict[str, Schema], bodies: Sequence[str]) -> dict[str, Sc
         if name not in seen:
             seen.add(name)
             waiting += _named_in(components[name])
-            taken[name] = _storable(components[name])
-    if _ANY in set(_named_in(taken)):
-        taken[_ANY] = _ANY_SCHEMA
+            taken[name] = storable(components[name])
+    while missing := set(_named_in(taken)) - taken.keys():
+        taken |= {name: component(name) for name in missing}
     return dict(sorted(taken.items()))
 
 
@@ -117,23 +101,3 @@ def _named_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _named_in(each)
-
-
-def _storable(schema: Schema) -> Schema:
-    """The schema of what also holds no NUL, at any depth."""
-    found = {key: value for key, value in schema.items() if key not in ("default", "description", "title")}
-    if not found:
-        return {**schema, **_ANY_REFERENCE}
-    made = dict(schema)
-    if found.get("type") == "string" and not any(key in found for key in _SAYS_MORE):
-        made["pattern"] = _TEXT
-    if found == {"type": "object"}:
-        made |= {"propertyNames": {"pattern": _TEXT}, "additionalProperties": _ANY_REFERENCE}
-    if "properties" in made:
-        made["properties"] = {name: _storable(each) for name, each in made["properties"].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(made.get(key), dict) and made[key] != _ANY_REFERENCE:
-            made[key] = _storable(made[key])
-    if "anyOf" in made:
-        made["anyOf"] = [_storable(each) for each in made["anyOf"]]
-    return made

@@ -13,6 +13,7 @@ import pytest
 
 from rustok_daemon.api import docs_page
 from rustok_daemon.api.choice import Choice
+from rustok_daemon.api.json_values import MAX_DEPTH
 from rustok_daemon.api.openapi import document
 from rustok_daemon.api.pages import Page, PageQuery
 from rustok_daemon.api.problems import ProblemType
@@ -30,6 +31,7 @@ class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str | None = None
     settings: dict[str, Any] = {}
     anything: Any = None
+    shallow: Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={MAX_DEPTH: 3})] = {}
 
     schema_rules: ClassVar[dict[str, Any]] = {"not": {"required": ["note", "anything"]}}
 
@@ -170,6 +172,7 @@ def body_validator() -> Any:
         {"name": "a"},
         {"name": "a", "settings": {"k": [1, None, {"deep": "é"}]}, "anything": ["x"]},
         {"name": "a\n", "note": None},
+        {"name": "a", "shallow": {"2": {"3": 1, "4": []}, "5": [1, {}]}},
     ],
 )
 def test_the_schema_of_a_body_takes_what_the_route_takes(body: dict[str, Any]) -> None:
@@ -184,10 +187,14 @@ def test_the_schema_of_a_body_takes_what_the_route_takes(body: dict[str, Any]) -
         {"name": "a", "settings": {"\0": 1}},
         {"name": "a", "anything": {"k\0": 1}},
         {"name": "a", "note": "x", "anything": 1},
+        {"name": "a", "shallow": {"2": {"3": [4]}}},
+        {"name": "a", "shallow": {"2": {"3": {"4": 1}}}},
     ],
-    ids=["name", "value", "key", "in anything", "a rule between fields"],
+    ids=["name", "value", "key", "in anything", "a rule between fields", "a deep list", "a deep object"],
 )
-def test_the_schema_of_a_body_has_no_nul_anywhere_and_the_struct_s_own_rules(body: dict[str, Any]) -> None:
+def test_the_schema_of_a_body_has_no_nul_anywhere_nothing_too_deep_and_the_struct_s_own_rules(
+    body: dict[str, Any],
+) -> None:
     assert not body_validator().is_valid(body)
 
 
