@@ -88,6 +88,13 @@ class TeardownCut(SupervisionError):
     """The teardown took longer than the child's ``shutdown`` and was cancelled."""
 
 
+class LeakedCancelled(SupervisionError):
+    """A child left with a ``Cancelled`` of a scope that is not its supervisor's: it counts as a failure."""
+
+    def __init__(self) -> None:
+        super().__init__("a Cancelled that nobody asked for left the child")
+
+
 class ProcessEnded(SupervisionError):
     """An external process ended by itself, or could not be started."""
 

@@ -9,7 +9,7 @@ import trio
 
 from .actor import Runnable
 from .context import LiveContext, asked_to_end
-from .errors import FatalExit, Ignore, Shutdown, SupervisionError, unwrap
+from .errors import FatalExit, Ignore, LeakedCancelled, Shutdown, SupervisionError, unwrap
 
 
 class Incarnation:
@@ -79,16 +79,13 @@ class Incarnation:
         except trio.Cancelled:
             if asked_to_end():
                 raise
-            self.error = SupervisionError(_LEAKED)
+            self.error = LeakedCancelled()
         except KeyboardInterrupt:
             raise
         except BaseExceptionGroup as group:
             self.error = _of(group)
         except BaseException as error:
             self.error = error
-
-
-_LEAKED = "a Cancelled that nobody asked for left the child"
 
 
 def _of(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
@@ -100,7 +97,7 @@ def _of(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
     _, rest = group.split(trio.Cancelled)
     if rest is not None:
         return unwrap(rest)
-    return None if asked_to_end() else SupervisionError(_LEAKED)
+    return None if asked_to_end() else LeakedCancelled()
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

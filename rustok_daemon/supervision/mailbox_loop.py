@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 
 from .context import FailuresTold, LiveContext
-from .errors import ActorUnavailable, ReplyError, TeardownCut, describe
+from .errors import ActorUnavailable, LeakedCancelled, ReplyError, TeardownCut, describe
 from .mailbox import BATCH, Letter
 from .replies import PendingReply
 
@@ -32,6 +32,7 @@ async def serve(actor: Actor[Any]) -> None:
             nursery.start_soon(_background, actor, context)
             with context.failures_told:
                 await loop.run()
+        raise LeakedCancelled
     except BaseException as error:
         await _tear_down(actor, context, error)
         raise

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from rustok_daemon.supervision.actor import Fence
+from rustok_daemon.supervision.child import Child
 from rustok_daemon.supervision.context import LiveContext
 from rustok_daemon.supervision.errors import Fenced, GaveUp, SupervisionError
 from rustok_daemon.supervision.incarnation import Incarnation
 from rustok_daemon.supervision.specs import AutoShutdown, ChildSpec, Restart, State, Strategy, SupervisorSpec
-from rustok_daemon.supervision.supervisor import Child, Supervisor
+from rustok_daemon.supervision.supervisor import Supervisor
 from rustok_daemon.supervision.tree import Tree
 from tests.supervision.conftest import run_jumping
 from tests.supervision.otp_model import Model, Refused
