@@ -598,6 +598,8 @@ class Supervisor:
 
     async def _replace(self, spec: ChildSpec | SupervisorSpec) -> Child:
         self.spec.check_child(spec)
+        if self._dynamic:
+            raise ChildRefused(f"children of {self.spec.id!r} can only be started with start_child")
         child = self._children.get(spec.id)
         if child is None:
             child, _ = await self._add(spec, IfStartFails.KEEP)
