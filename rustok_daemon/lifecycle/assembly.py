@@ -70,13 +70,20 @@ def _spec(child: ChildSettings, configuration: Configuration) -> ChildSpec | Sup
         start=_command(child) if kind is None else partial(kind.from_configuration, configuration.of_child(child.id)),
         kind=Kind.PROCESS if kind is None else kind.kind,
         restart=Restart(child.restart),
-        shutdown=_WORKER_SHUTDOWN if child.shutdown is None else child.shutdown,
+        shutdown=_shutdown(child, kind),
         significant=child.significant,
         backoff=_backoff(child.backoff),
         mailbox=child.mailbox,
         overflow=Overflow(child.overflow),
         make_metrics=None if kind is None else kind.make_metrics,
     )
+
+
+def _shutdown(child: ChildSettings, kind: type[Any] | None) -> float:
+    """The drain bounds itself, by ``http.drain_delay`` and what requests get after it."""
+    if child.shutdown is not None:
+        return child.shutdown
+    return math.inf if kind is not None and issubclass(kind, Drain) else _WORKER_SHUTDOWN
 
 
 def _supervisor(child: ChildSettings, configuration: Configuration) -> SupervisorSpec:

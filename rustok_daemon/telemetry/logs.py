@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
@@ -57,6 +58,20 @@ def _names_a_secret(name: str) -> bool:
     return any(word in lowered for word in _SECRET_WORDS)
 
 
+class _Lines:
+    """Writes a line an event. Nobody fails because nobody reads any more, and no lock is held by whom a signal stops."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):  # a pipe whose reader is gone, a stream that is closed
+            self._stream.write(message + "\n")
+            self._stream.flush()
+
+    debug = info = warning = warn = error = err = critical = fatal = exception = log = msg
+
+
 def configure(level: str, format: str, stream: TextIO | None = None) -> None:
     """Sets logging up for the process.
 
@@ -76,7 +91,7 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[_drop_below_level, *shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger("debug"),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=True,
     )
     _bridge_libraries(out, shared, render)

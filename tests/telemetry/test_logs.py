@@ -5,21 +5,18 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
+import os
+from contextlib import suppress
 
 import pytest
-import structlog
 
 from rustok_daemon.config.types import Secret
 from rustok_daemon.telemetry import logs
 
 
 @pytest.fixture(autouse=True)
-def fresh_logging() -> Iterator[None]:
-    handlers = logging.getLogger().handlers
-    yield
-    structlog.reset_defaults()
-    logging.getLogger().handlers = handlers
+def own_logging(fresh_logging: None) -> None:
+    """Every test here sets it up."""
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -67,3 +64,52 @@ def test_auto_is_json_where_nobody_looks() -> None:
     logs.configure("info", "auto", out)
     logs.get_logger().info("x")
     assert lines(out)
+
+
+def test_a_change_of_the_level_reaches_loggers_that_are_long_made() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    log = logs.get_logger(actor="old")
+    log.info("made")
+    logs.set_level("error")
+    log.warning("no")
+    logs.set_level("debug")
+    log.debug("yes")
+    assert [line["event"] for line in lines(out)] == ["made", "yes"]
+
+
+def test_a_line_begins_with_when_how_bad_who_and_what() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    logs.get_logger(actor="drain", seconds=1).error("waiting")
+    assert list(lines(out)[0]) == ["at", "level", "actor", "event", "seconds"]
+
+
+def test_a_reader_that_is_gone_fails_nobody() -> None:
+    ours, theirs = os.pipe()
+    stream = os.fdopen(theirs, "w")
+    logs.configure("info", "json", stream)
+    log = logs.get_logger()
+    os.close(ours)
+    log.info("into the void")
+    logging.getLogger("library").error("too")
+    with suppress(BrokenPipeError):
+        stream.close()
+    log.info("into a closed stream")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for environment, coloured in ({}, True), ({"NO_COLOR": "1"}, False):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        out = Terminal()
+        logs.configure("info", "auto", out)
+        logs.get_logger(actor="drain").info("waiting")
+        assert ("\x1b[" in out.getvalue()) is coloured
+        assert "waiting" in out.getvalue()
