@@ -119,6 +119,12 @@ class HttpFront(Actor[HttpFrontSettings]):
         return Drained() if self._server is None else await self._server.drain(message.within)
 
 
+def _token_name(daemon: DaemonSettings) -> str:
+    """Of the local admin token: daemons that share a database, even under one name, must not replace each other's."""
+    place = f"{socket.gethostname()}:{daemon.data_dir.absolute()}"
+    return f"local-{daemon.name[:48]}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+
 def _as_configured(route: Route, http: HttpSettings) -> Route:
     """``/metrics`` is open unless the configuration asks for a token."""
     if route.path == METRICS_PATH and http.metrics_token:

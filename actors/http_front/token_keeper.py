@@ -10,7 +10,7 @@ import trio
 from rustok_daemon.postgres.errors import DatabaseError
 from rustok_daemon.postgres.interface import Database
 from rustok_daemon.supervision.actor import ViewRef
-from rustok_daemon.supervision.errors import ActorUnavailable
+from rustok_daemon.supervision.errors import ActorUnavailable, unwrap
 
 from .private_file import read_private, write_private
 from .token_sql import CHANNEL, EXISTS, FIND_ALL, REPLACE
@@ -42,6 +42,7 @@ class TokenKeeper:
         self._file = file
         self._name = name
         self._log = log
+        self._own = b""
         self._read_at = trio.current_time()
         self._retry = _FIRST_RETRY
 
@@ -56,8 +57,11 @@ class TokenKeeper:
         while True:
             try:
                 await self._listen()
-            except _UNHEARD as error:
-                self._log.debug("revocations of tokens do not reach us", reason=str(error))
+            except Exception as error:
+                cause = unwrap(error)  # a nursery on the way may have wrapped it
+                if not isinstance(cause, _UNHEARD):
+                    raise
+                self._log.debug("revocations of tokens do not reach us", reason=str(cause))
             if trio.current_time() - self._read_at >= GOOD_UNHEARD_FOR:
                 await self._read_anew_if_possible()
             await trio.sleep(self._retry)
@@ -71,9 +75,14 @@ class TokenKeeper:
             try:
                 while True:
                     _, payload = await listener.receive()
-                    self._cache.forget(_named(payload))
+                    await self._hear(_named(payload))
             finally:
                 self._read_at = trio.current_time()
+
+    async def _hear(self, hashed: bytes | None) -> None:
+        self._cache.forget(hashed)
+        if hashed is None or hashed == self._own:
+            await self.ensure_admin_token()
 
     async def _read_anew_if_possible(self) -> None:
         try:
@@ -92,18 +101,17 @@ class TokenKeeper:
         self._read_at = trio.current_time()
 
     async def ensure_admin_token(self) -> None:
-        """The file's token is in the table: made anew when either is missing. Raises ``DatabaseError``."""
+        """The file's token is in the table; one that was revoked is replaced by a new one. Raises ``DatabaseError``."""
         database = self._database.get()
         token = await trio.to_thread.run_sync(read_private, self._file)
-        if token and await database.fetchval(
-            EXISTS, hash_of(token.encode()), name="select rustok_tokens", within=_WITHIN
-        ):
+        self._own = hash_of(token.encode())
+        if token and await database.fetchval(EXISTS, self._own, name="select rustok_tokens", within=_WITHIN):
             return
-        token = token or new_token()
-        hashed = hash_of(token.encode())
-        await database.execute(REPLACE, self._name, hashed, ["admin"], name="insert rustok_tokens", within=_WITHIN)
+        token = new_token()
+        self._own = hash_of(token.encode())
+        await database.execute(REPLACE, self._name, self._own, ["admin"], name="insert rustok_tokens", within=_WITHIN)
         await trio.to_thread.run_sync(write_private, self._file, token)
-        self._log.info("made the local admin token", file=str(self._file))
+        self._log.info("made the local admin token", file=str(self._file), name=self._name)
 
 
 def _named(payload: str) -> bytes | None:
