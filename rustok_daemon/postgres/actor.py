@@ -19,7 +19,7 @@ from rustok_daemon.supervision.errors import FatalExit, ReplyError
 from . import migrations
 from .binaries import CONFIGURATION
 from .commands import COMMANDS, url_of
-from .errors import DatabaseError, SchemaTooNew, ServerTooOld
+from .errors import DatabaseError, Unusable
 from .interface import Database
 from .messages import MigrateNow, SchemaStatus, SeedNow, TruncateNow
 from .metrics import DatabaseMetrics
@@ -137,7 +137,7 @@ class DatabaseActor(Actor[DatabaseActorSettings]):
             if self._migrated is not self.settings.migrations:
                 await self._first_connection()
             await self._handle.ping(within=_PING_WITHIN)
-        except (SchemaTooNew, ServerTooOld) as error:
+        except Unusable as error:
             raise FatalExit(CONFIGURATION, f"database: {error}") from error
         except DatabaseError as error:
             self._lost(error)

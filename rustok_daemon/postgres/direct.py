@@ -10,7 +10,7 @@ from rustok_daemon.cli.errors import CommandFailed
 from rustok_daemon.config import Configuration, ConfigurationError
 from rustok_daemon.config.sections import DatabaseSettings
 
-from .errors import DatabaseError, SchemaTooNew, ServerTooOld
+from .errors import DatabaseError, Unusable
 from .wire import Wire
 
 ResultT = TypeVar("ResultT")
@@ -41,7 +41,7 @@ def on_own_connection(
 
     try:
         return asyncio.run(there())
-    except (SchemaTooNew, ServerTooOld) as error:
+    except Unusable as error:
         raise ConfigurationError([f"database: {error}"]) from error
     except DatabaseError as error:
         raise CommandFailed(f"database: {error}") from error

@@ -27,13 +27,17 @@ class QueryFailed(DatabaseError):
         self.column = column
 
 
-class SchemaTooNew(DatabaseError):
+class Unusable(DatabaseError):
+    """This database cannot be used as it is, however often it is tried: exit 78."""
+
+
+class SchemaTooNew(Unusable):
     """The database was migrated by a newer daemon."""
 
 
-class ServerTooOld(DatabaseError):
+class SchemaRefused(Unusable):
+    """A step of the schema refuses this database, and says why: ``raise exception`` in its SQL."""
+
+
+class ServerTooOld(Unusable):
     """The server's version is below what is supported."""
-
-
-class ForeignRelayActive(DatabaseError):
-    """Something else still works on tables we are about to take over."""

@@ -14,12 +14,13 @@ import msgspec
 
 from rustok_daemon.declarations import Migration, Seed
 
-from .errors import DatabaseUnavailable, SchemaTooNew, ServerTooOld
+from .errors import DatabaseUnavailable, SchemaRefused, SchemaTooNew, ServerTooOld
 from .wire import translated
 
 OLDEST_SERVER = 14
 _LOCK = 0x7275_7374_6F6B_6D67  # "rustokmg"
 _LOCK_WITHIN = 60.0
+_OURS = "rustok_"
 _LOCK_EVERY = 0.1
 _LOCK_TIMEOUT = "3s"
 _ATTEMPTS = 20
@@ -65,7 +66,7 @@ class MigrationStatus(msgspec.Struct, frozen=True):
 async def migrate(connection: Any, migrations: Sequence[Migration]) -> list[str]:
     """Takes the steps that are missing; their ids. In the asyncio thread.
 
-    Raises ``ServerTooOld``, ``SchemaTooNew``, ``DatabaseUnavailable`` (the lock was not had in a minute), ``QueryFailed``.
+    Raises ``Unusable``, ``DatabaseUnavailable`` (the lock was not had in a minute), ``QueryFailed``.
     """
     steps = sorted(migrations, key=lambda step: step.id)
     with translated():
@@ -148,8 +149,10 @@ async def _applied(connection: Any) -> set[str]:
 
 
 def _missing(steps: Sequence[Migration], applied: set[str]) -> list[Migration]:
-    unknown = applied - {step.id for step in steps}
-    newer = sorted(id for id in unknown if steps and id > max(step.id for step in steps))
+    """Raises ``SchemaTooNew`` for a later step of ours; what another package's actor brought once is its own affair."""
+    known = {step.id for step in steps}
+    ours = max((id for id in known if id.startswith(_OURS)), default=_OURS)
+    newer = sorted(id for id in applied - known if id.startswith(_OURS) and id > ours)
     if newer:
         raise SchemaTooNew(f"the schema was migrated by a newer daemon ({newer[-1]}): install that one, or a later one")
     return [step for step in steps if step.id not in applied]
@@ -166,6 +169,8 @@ async def _apply(connection: Any, step: Migration, made_by_us: bool) -> None:
                 for version in step.seaql if made_by_us else ():
                     await connection.execute(RECORD_SEAQL, version)
             return
+        except asyncpg.RaiseError as error:
+            raise SchemaRefused(f"{step.id}: {error}") from error
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -50,8 +50,10 @@ def run_database() -> RunDatabase:
             seed=False,
             production=False,
         )
-        async with open_side() as side:
-            async with run_actor(DatabaseActor(made), id="database", resources={Side: side}) as running:
-                yield running
+        async with (
+            open_side() as side,
+            run_actor(DatabaseActor(made), id="database", resources={Side: side}) as running,
+        ):
+            yield running
 
     return run

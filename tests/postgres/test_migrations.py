@@ -61,14 +61,24 @@ async def test_eight_daemons_at_once(url: str, run_database: RunDatabase) -> Non
 
 
 async def test_a_newer_schema_ends_the_daemon_with_78(url: str, run_database: RunDatabase) -> None:
-    async with run_database(url, [ONE, TWO]):
+    now, later = (Migration(id=f"rustok_{n}", sql="select 1") for n in (1, 2))
+    async with run_database(url, [now, later]):
         pass
     with pytest.raises(BaseExceptionGroup) as refused:
-        async with run_database(url, [ONE]):
+        async with run_database(url, [now]):
             await trio.sleep(5)
     (error,) = (e for e in leaves(refused.value) if isinstance(e, FatalExit))
     assert error.code == 78
-    assert "a_2" in error.message
+    assert "rustok_2" in error.message
+
+
+async def test_what_an_actor_that_is_gone_once_brought_is_no_newer_schema(url: str, run_database: RunDatabase) -> None:
+    ours = Migration(id="rustok_1", sql="select 1")
+    async with run_database(url, [ours, Migration(id="zebra_1", sql="create table zebras ()")]):
+        pass
+    async with run_database(url, [ours]) as running:
+        database: Database = running.view(Database)
+        assert await database.fetchval("select count(*) from zebras", name="select zebras") == 0
 
 
 def leaves(error: BaseException) -> list[BaseException]:
