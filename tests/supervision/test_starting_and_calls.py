@@ -264,6 +264,10 @@ async def test_s13_s14_the_specification_of_a_child_can_be_read(stage: Stage) ->
             tree.root.child("b")
 
 
+def nothing() -> Any:
+    """A start that is never called."""
+
+
 BAD_CHILDREN: list[tuple[dict[str, Any], str]] = [
     ({"id": ""}, "id must be a name without '/'"),
     ({"id": "a/b"}, "id must be a name without '/'"),
@@ -276,7 +280,7 @@ BAD_CHILDREN: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("keys", "right"), BAD_CHILDREN)
 def test_s15_s19_s20_each_bad_field_of_a_child_has_its_own_error(keys: dict[str, Any], right: str) -> None:
     with pytest.raises(BadSpecification, match=right):
-        ChildSpec(**{"id": "a", "start": lambda: None, **keys})
+        ChildSpec(**{"id": "a", "start": nothing, **keys})
 
 
 BAD_SUPERVISORS: list[tuple[dict[str, Any], str]] = [
@@ -303,13 +307,7 @@ def test_s20_every_combination_is_either_good_or_names_what_does_not_go_together
     restart: Restart, shutdown: float, auto: AutoShutdown, significant: bool
 ) -> None:
     def make() -> SupervisorSpec:
-        child = ChildSpec(
-            id="a",
-            start=lambda: None,
-            restart=restart,
-            shutdown=shutdown,
-            significant=significant,  # type: ignore[arg-type,return-value]
-        )
+        child = ChildSpec(id="a", start=nothing, restart=restart, shutdown=shutdown, significant=significant)
         return SupervisorSpec(id="s", children=(child,), auto_shutdown=auto)
 
     if significant and (restart is Restart.PERMANENT or auto is AutoShutdown.NEVER):
