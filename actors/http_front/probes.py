@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
@@ -18,7 +19,6 @@ from .health import Finding, Modules, Readiness, modules, readiness, refusal
 
 _WITHIN = 0.8
 """Below the second that an orchestrator's probe usually waits."""
-_REMEMBERED_FOR = 0.25
 _UNTIL_REACHED = 0.25
 DATABASE = "database"
 REDIS = "cache_backend"
@@ -27,7 +27,7 @@ Ask = Callable[[], Awaitable[Health]]
 
 
 class HealthDesk:
-    """Answers the probes. All are asked at once, and for a moment nobody is asked twice, whoever calls how often."""
+    """Answers the probes. However many call, one round of questions goes on at a time; all who wait share the next."""
 
     def __init__(self, context: Context, checks: Sequence[tuple[str, HealthCheck]], *, redis: bool) -> None:
         """``checks`` come with the id of the actor that is asked; ``redis``: whether the daemon works with one."""
@@ -42,7 +42,7 @@ class HealthDesk:
             self._probes.append((HealthCheck(slug=REDIS, name="Redis"), False, self._ping_redis))
         self._probes += [(check, True, self._asker(actor)) for actor, check in checks]
         self._findings: list[Finding] = []
-        self._found_at = -_REMEMBERED_FOR
+        self._asked_at = -math.inf
         self._asking = trio.Lock()
         self._ever_reached = False
 
@@ -64,14 +64,16 @@ class HealthDesk:
         return all(finding.status == "healthy" for finding in await self._ask_all() if not finding.module)
 
     async def _ask_all(self) -> Sequence[Finding]:
+        """What is so now: never what was found before the caller came."""
+        came_at = trio.current_time()
         async with self._asking:
-            if trio.current_time() - self._found_at >= _REMEMBERED_FOR:
+            if self._asked_at <= came_at:
+                began = trio.current_time()
                 found: dict[int, Finding] = {}
                 async with trio.open_nursery() as nursery:
                     for number in range(len(self._probes)):
                         nursery.start_soon(self._ask, number, found)
-                self._findings = [found[number] for number in range(len(self._probes))]
-                self._found_at = trio.current_time()
+                self._findings, self._asked_at = [found[number] for number in range(len(self._probes))], began
                 self._ever_reached |= all(finding.status == "healthy" for finding in self._findings if finding.critical)
             return self._findings
 

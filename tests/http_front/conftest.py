@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.redis_servers import redis_server as redis_server
 from tests.servers import PostgresProcess
 
 _serial = itertools.count()
