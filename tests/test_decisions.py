@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from bench import BENCHMARKS
+
 ROOT = Path(__file__).parent.parent
 NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
@@ -24,3 +26,22 @@ def named_in_the_table() -> set[str]:
 
 def test_every_dependency_has_its_row_and_every_row_its_dependency() -> None:
     assert named_in_the_table() == dependencies()
+
+
+def measured_rows() -> list[list[str]]:
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    table = text.partition("## Measured")[2].partition("\n## ")[0]
+    rows = [row.strip("|").split(" | ") for row in table.splitlines() if row.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
+
+
+def test_every_measured_decision_names_the_benchmark_that_measures_it_and_every_benchmark_decided_something() -> None:
+    named = [re.findall(r"`(\w+)`", row[1]) for row in measured_rows()]
+    assert all(named)
+    assert {name for names in named for name in names} == set(BENCHMARKS)
+
+
+def test_every_measured_decision_has_figures_and_says_what_was_taken() -> None:
+    for question, _, measured, taken in measured_rows():
+        assert re.search(r"\d", measured), question
+        assert taken, question
