@@ -57,13 +57,18 @@ def _still_there(lock: int, directory: Path) -> bool:
 
 def _open(directory: Path) -> int:
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=_mode(), parents=True, exist_ok=True)
         return os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartRefused(
             exit_codes.CONFIGURATION,
             f"daemon.data_dir: {directory} cannot be used: {error.strerror}; name a directory this user may write",
         ) from error
+
+
+def _mode() -> int:
+    """Root's lets others pass, not look: the embedded servers may have to run as somebody else below it."""
+    return 0o711 if os.geteuid() == 0 else 0o700
 
 
 def _lock(lock: int, directory: Path) -> None:

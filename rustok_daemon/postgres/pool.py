@@ -11,7 +11,7 @@ import trio
 from rustok_daemon.asyncio_side import Side, SideDied
 from rustok_daemon.supervision.actor import Fence
 
-from .errors import DatabaseUnavailable
+from .errors import DatabaseUnavailable, OutcomeUnknown
 from .interface import Connection, Database, Listener, Row
 from .listener import open_listener
 from .metrics import DatabaseMetrics
@@ -102,13 +102,22 @@ class PoolHandle(Database):
                 await self._on_side(lambda: wire.begin(lease, bound))
                 yield _InTransaction(self, lease.connection, bound)
                 self._check()
-                await self._on_side(lambda: wire.commit(lease, bound))
+                await self._commit(lease, bound)
             except DatabaseUnavailable:
                 self._pool.suspect()
                 raise
             finally:
                 with trio.CancelScope(shield=True):
                     await self._on_side(lambda: wire.end(lease))
+
+    async def _commit(self, lease: Lease, bound: float) -> None:
+        """A cancel that is there before it rolls back; one that comes while the commit is on its way is told as unknown."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            await self._on_side(lambda: self._pool.wire.commit(lease, bound))
+        except trio.Cancelled as cancelled:
+            if not lease.committed:
+                raise OutcomeUnknown("the commit was sent and cancelled before its answer came") from cancelled
 
     @asynccontextmanager
     async def listen(self, *channels: str, heartbeat: float = 2.0, lost_after: float = 5.0) -> AsyncIterator[Listener]:

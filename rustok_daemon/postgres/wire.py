@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -124,7 +124,7 @@ class Wire:
             yield connection
         except BaseException as error:
             if not isinstance(error, asyncpg.PostgresError) or isinstance(error, _LOST):
-                connection.terminate()
+                _cut(connection)
             raise
         finally:
             await self._pool.release(connection, timeout=_ROLL_BACK_WITHIN)
@@ -165,7 +165,7 @@ class Wire:
                 async with asyncio.timeout(_ROLL_BACK_WITHIN):
                     await connection.execute("rollback")
             except (*_LOST, asyncpg.PostgresError, TimeoutError):
-                connection.terminate()
+                _cut(connection)
         await self._pool.release(connection, timeout=_ROLL_BACK_WITHIN)
 
     async def connect(self, **settings: str) -> Any:
@@ -177,6 +177,12 @@ class Wire:
                 )
                 await _init(connection)
                 return connection
+
+
+def _cut(connection: Any) -> None:
+    """One that the server ended meanwhile has gone back to the pool by itself, and is nobody's to touch."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _init(connection: Any) -> None:

@@ -13,9 +13,16 @@ from rustok_daemon.lifecycle import data_dir
 from rustok_daemon.lifecycle.errors import StartRefused
 
 
-def test_first_start_makes_the_directory_for_its_user_alone(tmp_path: Path) -> None:
+def test_first_start_makes_a_directory_that_nobody_else_can_read(tmp_path: Path) -> None:
     with data_dir.hold(tmp_path / "a" / "var"):
-        assert (tmp_path / "a" / "var").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "a" / "var").stat().st_mode & 0o777 == (0o711 if os.geteuid() == 0 else 0o700)
+        assert (tmp_path / "a" / "var" / "daemon.lock").stat().st_mode & 0o077 == 0
+
+
+def test_the_permissions_of_a_directory_that_was_there_are_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with data_dir.hold(tmp_path):
+        assert tmp_path.stat().st_mode & 0o777 == 0o750
 
 
 def test_a_second_daemon_is_refused_with_6_and_the_pid_of_the_first(tmp_path: Path) -> None:
