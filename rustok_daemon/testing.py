@@ -1,9 +1,12 @@
-"""For tests of an actor: one alone, with a context and views, and no supervisor."""
+"""For tests of an actor: one alone, with a context and views, and no supervisor; and one under many starts and stops."""
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import AsyncIterator, Mapping
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,10 +14,10 @@ import msgspec
 import trio
 from prometheus_client import CollectorRegistry
 
-from .supervision.actor import Actor, ActorRef
-from .supervision.errors import GaveUp
+from .supervision.actor import Actor, ActorRef, Runnable
+from .supervision.errors import ChildRefused, GaveUp
 from .supervision.refs import IncarnationFence, LocalRef
-from .supervision.specs import ChildSpec, SupervisorSpec
+from .supervision.specs import Backoff, ChildSpec, State, SupervisorSpec
 from .supervision.tree import Tree
 
 
@@ -56,3 +59,59 @@ async def _run(tree: Tree) -> None:
         raise outcome.error.cause
     if outcome.error is not None:
         raise outcome.error
+
+
+async def stress(
+    make: Callable[[], Runnable],
+    *,
+    tasks: int = 10,
+    rounds: int = 50,
+    resources: Mapping[type[Any], object] | None = None,
+    within: float = 5.0,
+) -> None:
+    """Starts, stops and restarts a child from ``tasks`` tasks at once, ``rounds`` times each (River's stress test).
+
+    Each call must end within ``within`` seconds, done or refused; a start and a stop must work afterwards; and no task
+    and no descriptor may be left over that was not there when it had run once. Raises ``AssertionError`` for what is,
+    ``trio.TooSlowError`` for a call that hangs.
+    """
+    backoff = Backoff(first=0.0, jitter=0.0)
+    child = ChildSpec(id="subject", start=make, shutdown=within, backoff=backoff)
+    spec = SupervisorSpec(id="root", children=(child,), intensity=tasks * rounds)
+    tree = Tree(spec, resources=resources)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_run, tree)
+        await tree.started.wait()
+        await _works(tree, within)
+        before = _held()
+        async with trio.open_nursery() as callers:
+            for number in range(tasks):
+                callers.start_soon(_race, tree, random.Random(number), rounds, within)  # noqa: S311  (which call is next)
+        await _works(tree, within)
+        held = _held()
+        tree.request_stop(within)
+    assert tree.outcome is not None
+    assert not tree.outcome.abandoned, f"abandoned: {tree.outcome.abandoned}"
+    assert not tree.outcome.cut, f"cut off in its teardown: {tree.outcome.cut}"
+    assert held == before, f"tasks and descriptors: {held}, and {before} before"
+
+
+async def _race(tree: Tree, choice: random.Random, rounds: int, within: float) -> None:
+    for _ in range(rounds):
+        call = choice.choice((tree.start, tree.stop, tree.stop, tree.start, tree.restart))
+        with trio.fail_after(within), contextlib.suppress(ChildRefused):
+            await call("subject")
+
+
+async def _works(tree: Tree, within: float) -> None:
+    """It can be started, and stopped; it is stopped after."""
+    with trio.fail_after(within):
+        for call, state in ((tree.stop, State.STOPPED), (tree.start, State.RUNNING), (tree.stop, State.STOPPED)):
+            await call("subject")
+            shown = tree.registry.places["subject"].state
+            assert shown is state, f"it is {shown.value}, not {state.value}"
+
+
+def _held() -> tuple[int, int]:
+    """Tasks and descriptors."""
+    return trio.lowlevel.current_statistics().tasks_living, len(os.listdir("/proc/self/fd"))

@@ -94,6 +94,11 @@ class Deadlines:
             if not row:
                 del self._rows[within]
 
+    @property
+    def pending(self) -> int:
+        """Asks that are neither answered nor overdue."""
+        return sum(map(len, self._rows.values()))
+
     async def run(self) -> None:
         """Expires what is due, for ever."""
         while True:
