@@ -205,6 +205,7 @@ class Connection:
         self._session = WebSocketSession(self.wire, self._server, head)
         self._server.stats.websockets += 1
         await self._session.run(scope)
+        await self.wire.flush()  # a denial is held back like any other response
 
     async def _linger(self) -> None:
         """Lets the client read what was said: a close with bytes unread would be a reset, and take it away."""
