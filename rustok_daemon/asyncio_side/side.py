@@ -206,7 +206,7 @@ class Side:
     async def stop(self) -> None:
         """Ends the thread and joins it: one that lives on at the interpreter's exit crashes it."""
         if not self.ended.is_set():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self.call_soon(self._loop.stop)
             await self.ended.wait()
         await trio.to_thread.run_sync(self._thread.join)
 
