@@ -59,13 +59,17 @@ class Server:
         """How many are open, idle ones included."""
         return len(self._open)
 
+    def stop_accepting(self) -> None:
+        """Leaves new connections to whoever else listens; those that are open go on."""
+        self._accepting.cancel()
+
     async def drain(self, within: float) -> Drained:
         """Stops accepting and ends what is open, then ends ``serve``.
 
         Idle connections are closed, running requests are finished and say ``Connection: close``, WebSockets are
         closed with 1012. What is left after ``within`` seconds is cut. The listeners stay open: they are lent.
         """
-        self._accepting.cancel()
+        self.stop_accepting()
         self.draining = True
         busy = self._busy()
         for connection in tuple(self._open.values()):

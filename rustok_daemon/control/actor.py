@@ -48,7 +48,8 @@ class Control(Actor[ControlSettings]):
         surroundings = surroundings_of(self.context, http, metrics)
         self._absent = Refusal(lambda: unavailable("http_front is not running at present"), surroundings)
         self._application = Application(ROUTES, surroundings, otherwise=self._lend)
-        self._stand_in = StandIn(self._application, self._front, self._sockets.http, self._limits)
+        standing_in = limits(http, http.max_connections)
+        self._stand_in = StandIn(self._application, self._front, self._sockets.http, standing_in)
         self._server: Server | None = None
         metrics.watch_connections(self.context.id, self._connections)
 

@@ -132,6 +132,24 @@ async def test_probes_are_answered_while_the_daemon_starts(place: Path, url: str
         await part.until_status("/health/ready", 200)
 
 
+async def test_who_connected_to_the_stand_in_is_served_by_it_to_the_end(place: Path, url: str) -> None:
+    """The hand-over takes no connection away from a client that has not asked yet, or not for the last time."""
+    children = (CONTROL, ("slow", "tests.control.test_control:Slow"), *WITH_DATABASE[1:])
+    async with running(place, url, children, wait=False) as part:
+        await part.until_status("/health/live", 200)
+        port = int(part.url.rpartition(":")[2])
+        silent = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(20)]
+        async with part.client() as http:
+            assert (await http.get("/health/ready")).status_code == 503
+            await part.tree.started.wait()
+            await part.until_status("/health/ready", 200)
+            for stream in silent:
+                await stream.send_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 200 ")
+                await stream.aclose()
+            assert (await http.get("/health/ready")).status_code == 200
+
+
 async def test_an_actor_is_restarted_stopped_and_started_by_its_name(place: Path, url: str) -> None:
     async with running(place, url) as part, part.local() as local:
         before = await node(part, "database")
