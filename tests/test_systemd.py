@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def test_fields_travel_together_in_utf8(manager: socket.socket) -> None:
 def test_a_line_break_cannot_forge_a_field(manager: socket.socket) -> None:
     Notifier(manager.getsockname()).status("bad\nREADY=1")
     assert manager.recv(4096) == b"STATUS=bad READY=1"
+
+
+def test_a_reload_carries_the_time_it_began(manager: socket.socket) -> None:
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    Notifier(manager.getsockname()).reloading("reloading")
+    fields = dict(line.split("=") for line in manager.recv(4096).decode().splitlines())
+    assert (fields["RELOADING"], fields["STATUS"]) == ("1", "reloading")
+    assert before <= int(fields["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 def test_abstract_addresses() -> None:

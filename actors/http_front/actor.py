@@ -17,7 +17,7 @@ from rustok_daemon.api.limits import limits
 from rustok_daemon.api.metrics import HttpMetrics
 from rustok_daemon.asgi import Server, serve
 from rustok_daemon.config import Configuration
-from rustok_daemon.config.sections import DaemonSettings, HttpSettings
+from rustok_daemon.config.sections import DaemonSettings, HttpSettings, TelemetrySettings
 from rustok_daemon.declarations import Route
 from rustok_daemon.lifecycle.assembly import collect
 from rustok_daemon.lifecycle.descriptors import connections_that_fit
@@ -47,6 +47,7 @@ class HttpFrontSettings(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpSettings
     collected: Collected
     redis: bool
+    metrics: bool
     token_file: Path
     token_name: str
 
@@ -67,6 +68,7 @@ class HttpFront(Actor[HttpFrontSettings]):
                 http=configuration.section(HttpSettings),
                 collected=collect(configuration),
                 redis=endpoint(configuration).url is not None,
+                metrics=configuration.section(TelemetrySettings).metrics,
                 token_file=daemon.data_dir / "token",
                 token_name=_local_token_name(daemon),
             )
@@ -84,7 +86,11 @@ class HttpFront(Actor[HttpFrontSettings]):
         self._keeper = TokenKeeper(tokens, database, settings.token_file, settings.token_name, context.log)
         self._health = HealthDesk(context, settings.collected.health_checks, redis=settings.redis)
         self._server: Server | None = None
-        routes = [_as_configured(route, settings.http) for route in settings.collected.routes]
+        routes = [
+            _as_configured(route, settings.http)
+            for route in settings.collected.routes
+            if settings.metrics or route.path != METRICS_PATH
+        ]
         self._application = Application(routes, surroundings_of(context, settings.http, self._metrics))
         context.publish(TokenDirectory, tokens)
         context.publish(Desk, Desk(health=self._health, tokens=tokens, documents=Documents(routes)))

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -105,7 +106,7 @@ def plain(value: Any) -> Any:
         return {field.encode_name: plain(getattr(value, field.name)) for field in msgspec.structs.fields(value)}
     if isinstance(value, Secret):
         return "***" if value else ""
-    if isinstance(value, Duration | Size | Mode | Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
+    if isinstance(value, Duration | Size | Mode | UUID | Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value

@@ -220,6 +220,10 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
     otlp: OtlpSettings = OtlpSettings()
     sampling: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
 
+    def problems(self, environment: str) -> Iterable[tuple[str, str]]:
+        if self.otlp.endpoint:
+            yield "otlp.endpoint", "traces are not exported by this version: leave it empty"
+
 
 ENGINE_SECTIONS: dict[str, type[Any]] = {
     "daemon": DaemonSettings,

@@ -9,14 +9,22 @@ import tomllib
 import types
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 
 from .types import Duration, Mode, Secret, Size
 
 _WITH_UNIT = {Duration: "30s", Size: "16MiB"}
-_TEXT_TYPES = (str, Path, Secret, Duration, Size, Mode, ipaddress.IPv4Network, ipaddress.IPv6Network)
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Path: "a path"}
+_TEXT_TYPES = (str, UUID, Path, Secret, Duration, Size, Mode, ipaddress.IPv4Network, ipaddress.IPv6Network)
+_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    UUID: "a UUID",
+    Path: "a path",
+}
 
 
 class Wrong(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 import msgspec
 
@@ -22,6 +23,7 @@ class GreeterSettings(msgspec.Struct, frozen=True, kw_only=True):
     word: str = "Hello"
     patience: Duration = Duration(2)
     key: Secret = Secret("")
+    whom: UUID = UUID(int=1)
     limit: LimitSettings = LimitSettings()
 
     def problems(self, environment: str) -> Iterable[tuple[str, str]]:

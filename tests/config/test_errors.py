@@ -36,6 +36,7 @@ WHERE = [
     ("[redis]\nurl = 'redis://a,b'", "supervisor.toml:2: redis.url: Redis Cluster is not supported: name one server"),
     ("[daemon]\nname = 'My Daemon'", "supervisor.toml:2: daemon.name: 'My Daemon' is wrong"),
     ("[greeter]\nlimit.most = 10", "supervisor.toml:2: greeter.limit.most: must be at most 9"),
+    ("[telemetry.otlp]\nendpoint = 'http://h'", "supervisor.toml:2: telemetry.otlp.endpoint: traces are not exported"),
     ("[greeter\nword = 1", "supervisor.toml:1: not TOML: "),
     ("word = 'x\n", "supervisor.toml:1: not TOML: "),
 ]

@@ -23,6 +23,13 @@ def test_a_string_from_outside_is_taken_as_it_stands(place: Place, text: str) ->
     assert greeter(place, f"greeter.word={text}").word == text
 
 
+def test_a_uuid_from_outside_needs_no_quotes(place: Place) -> None:
+    text = "0c8f6a2e-1111-4222-8333-444455556666"
+    assert str(greeter(place, f"greeter.whom={text}").whom) == text
+    (line,) = place.wrong("greeter.whom=nobody")
+    assert line.startswith("--set greeter.whom: greeter.whom: 'nobody' is wrong: must be a UUID")
+
+
 def test_all_else_from_outside_is_toml(place: Place) -> None:
     place.set({"RUSTOK_HTTP__METRICS_TOKEN": "true", "RUSTOK_HTTP__MAX_CONNECTIONS": "1_000"})
     http = place.load('http.forwarded.trusted=["10.0.0.0/8"]', "http.socket_mode=0600").section(HttpSettings)
