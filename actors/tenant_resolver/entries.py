@@ -49,10 +49,11 @@ class Entries:
         return len(self.by_identity)
 
     def put(self, entry: Entry) -> None:
-        """Stores it under its identities, and drops whatever stood under any of them."""
-        for identity in entry.identities:
-            self.drop(identity)
-        while self._ring and len(self.by_identity) + len(entry.identities) > self._capacity:
+        """Stores it under its identities, and drops whatever stood under any of them. What is too big is not kept."""
+        self.drop_all(entry.identities)
+        if len(entry.identities) > self._capacity:
+            return
+        while len(self.by_identity) + len(entry.identities) > self._capacity:
             self._evict_one()
         self._ring[entry] = None
         for identity in entry.identities:

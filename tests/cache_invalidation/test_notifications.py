@@ -23,7 +23,7 @@ def test_a_star_is_everything() -> None:
     assert parse_notification("*") is None
 
 
-def test_defect_15_upper_case_in_the_table_is_found_by_its_lower_case_name() -> None:
+def test_d15_upper_case_in_the_table_is_found_by_its_lower_case_name() -> None:
     assert parse_notification('["slug:Demo","host:Demo.Localhost"]') == (
         Identity("slug", "demo"),
         Identity("host", "demo.localhost"),

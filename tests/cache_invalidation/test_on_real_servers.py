@@ -32,7 +32,7 @@ async def changed(tenants: TenantDatabase, sql: str) -> str:
     return await trio.to_thread.run_sync(tenants.psql, sql)
 
 
-async def test_defect_08_an_update_typed_into_psql_is_applied_within_100_ms(tenants: TenantDatabase) -> None:
+async def test_d08_an_update_typed_into_psql_is_applied_within_100_ms(tenants: TenantDatabase) -> None:
     id = tenants.add("demo", "old.example")
     async with listening(tenants.url) as daemon:
         await daemon.until_healthy("postgres")
@@ -42,7 +42,7 @@ async def test_defect_08_an_update_typed_into_psql_is_applied_within_100_ms(tena
         assert daemon.metric("rustok_invalidation_messages_total", channel="postgres") == 1
 
 
-async def test_defect_29_a_tenant_made_in_psql_clears_its_negative_entries(tenants: TenantDatabase) -> None:
+async def test_d29_a_tenant_made_in_psql_clears_its_negative_entries(tenants: TenantDatabase) -> None:
     async with listening(tenants.url) as daemon:
         await daemon.until_healthy("postgres")
         await trio.to_thread.run_sync(tenants.add, "fresh", "fresh.example")
@@ -62,7 +62,7 @@ async def test_delete_truncate_and_bulk_are_heard(tenants: TenantDatabase) -> No
         await daemon.until(lambda: daemon.directory.calls[-2:] == [None, None])
 
 
-async def test_defect_09_a_listening_connection_that_is_killed_is_made_again(tenants: TenantDatabase) -> None:
+async def test_d09_a_listening_connection_that_is_killed_is_made_again(tenants: TenantDatabase) -> None:
     tenants.add("demo")
     async with listening(tenants.url) as daemon:
         await daemon.until_healthy("postgres")
@@ -76,7 +76,7 @@ async def test_defect_09_a_listening_connection_that_is_killed_is_made_again(ten
         assert daemon.node()["restarts"]["total"] == 0
 
 
-async def test_defect_09_a_restarted_postgres_is_listened_to_again(own_tenants: TenantDatabase) -> None:
+async def test_d09_a_restarted_postgres_is_listened_to_again(own_tenants: TenantDatabase) -> None:
     own_tenants.add("demo")
     async with listening(own_tenants.url) as daemon:
         await daemon.until_healthy("postgres")
@@ -92,7 +92,7 @@ async def test_defect_09_a_restarted_postgres_is_listened_to_again(own_tenants: 
         await daemon.until_named(slug("demo"))
 
 
-async def test_defect_09_a_frozen_postgres_is_found_by_the_heartbeat(own_tenants: TenantDatabase) -> None:
+async def test_d09_a_frozen_postgres_is_found_by_the_heartbeat(own_tenants: TenantDatabase) -> None:
     async with listening(own_tenants.url) as daemon:
         await daemon.until_healthy("postgres")
         own_tenants.server.freeze()
@@ -116,7 +116,7 @@ async def test_missing_triggers_are_degraded_until_they_are_made(tenants: Tenant
             await daemon.until_healthy("postgres")
 
 
-async def test_defect_08_both_of_rustoks_messages_are_applied(
+async def test_d08_both_of_rustoks_messages_are_applied(
     tenants: TenantDatabase, redis_server: RedisProcess
 ) -> None:
     async with listening(tenants.url, redis_server.url) as daemon:
@@ -131,7 +131,7 @@ async def test_defect_08_both_of_rustoks_messages_are_applied(
         await daemon.until(lambda: daemon.directory.calls[-1] is None)
 
 
-async def test_defect_28_garbage_on_redis_is_counted_and_harms_nothing(
+async def test_d28_garbage_on_redis_is_counted_and_harms_nothing(
     tenants: TenantDatabase, redis_server: RedisProcess
 ) -> None:
     async with listening(tenants.url, redis_server.url) as daemon:
@@ -144,7 +144,7 @@ async def test_defect_28_garbage_on_redis_is_counted_and_harms_nothing(
         assert daemon.node()["restarts"]["total"] == 0
 
 
-async def test_defect_20_a_redis_that_stops_and_comes_back_costs_one_gap(
+async def test_d20_a_redis_that_stops_and_comes_back_costs_one_gap(
     tenants: TenantDatabase, redis_server: RedisProcess
 ) -> None:
     async with listening(tenants.url, redis_server.url) as daemon:
@@ -162,7 +162,7 @@ async def test_defect_20_a_redis_that_stops_and_comes_back_costs_one_gap(
         await daemon.until_named(slug("a"))
 
 
-async def test_defect_09_a_frozen_redis_is_found_by_the_heartbeat_and_stop_is_quick(
+async def test_d09_a_frozen_redis_is_found_by_the_heartbeat_and_stop_is_quick(
     tenants: TenantDatabase, redis_server: RedisProcess
 ) -> None:
     async with listening(tenants.url, redis_server.url) as daemon:

@@ -65,7 +65,7 @@ async def test_the_first_subscription_is_followed_by_a_gap(rig: Rig, autojump_cl
         assert rig.reports == [Status.HEALTHY]
 
 
-async def test_defect_08_a_notification_invalidates_what_it_names(rig: Rig, autojump_clock: MockClock) -> None:
+async def test_d08_a_notification_invalidates_what_it_names(rig: Rig, autojump_clock: MockClock) -> None:
     async with rig.running():
         await rig.directory.until(1)
         rig.server.sessions[0].put(("rustok_tenant_invalidate", '["slug:demo"]'))
@@ -80,7 +80,7 @@ async def test_a_message_is_applied_without_a_checkpoint(rig: Rig, autojump_cloc
     assert rig.directory.calls == [(DEMO,)]
 
 
-async def test_defect_09_a_lost_channel_is_a_gap_at_once_and_again_when_it_is_back(
+async def test_d09_a_lost_channel_is_a_gap_at_once_and_again_when_it_is_back(
     rig: Rig, autojump_clock: MockClock
 ) -> None:
     async with rig.running():

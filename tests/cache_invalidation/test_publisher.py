@@ -51,7 +51,7 @@ async def rig() -> Rig:
     return Rig()
 
 
-async def test_defect_15_every_identity_old_and_new_is_said_by_its_own_message(
+async def test_d15_every_identity_old_and_new_is_said_by_its_own_message(
     rig: Rig, autojump_clock: MockClock
 ) -> None:
     rig.publisher.take_over()

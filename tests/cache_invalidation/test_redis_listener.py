@@ -74,7 +74,7 @@ async def test_the_first_subscription_is_followed_by_a_gap(rig: Rig, autojump_cl
         assert len(rig.redis.feeds) == 1, "subscribed first, then the gap"
 
 
-async def test_defect_08_a_message_invalidates_what_it_names(rig: Rig, autojump_clock: MockClock) -> None:
+async def test_d08_a_message_invalidates_what_it_names(rig: Rig, autojump_clock: MockClock) -> None:
     async with rig.running():
         await rig.directory.until(1)
         rig.redis.feeds[0].put((INVALIDATE_CHANNEL, format_invalidate(DEMO)))
@@ -83,7 +83,7 @@ async def test_defect_08_a_message_invalidates_what_it_names(rig: Rig, autojump_
     assert rig.channel.messages == 1
 
 
-async def test_defect_09_a_lost_redis_is_subscribed_again_and_one_gap_follows(
+async def test_d09_a_lost_redis_is_subscribed_again_and_one_gap_follows(
     rig: Rig, autojump_clock: MockClock
 ) -> None:
     async with rig.running():
@@ -124,7 +124,7 @@ async def test_without_the_databases_channel_the_loss_is_a_gap_at_once(
         assert rig.directory.at[1] == lost_at
 
 
-async def test_defect_20_a_redis_that_is_down_at_boot_is_used_when_it_comes(
+async def test_d20_a_redis_that_is_down_at_boot_is_used_when_it_comes(
     rig: Rig, autojump_clock: MockClock
 ) -> None:
     rig.redis.down = LOST
@@ -159,7 +159,7 @@ async def test_what_nobody_publishes_a_view_for_is_not_kept(rig: Rig, autojump_c
     assert rig.channel.messages == 1
 
 
-async def test_defect_28_garbage_is_counted_and_logged_with_a_limit(rig: Rig, autojump_clock: MockClock) -> None:
+async def test_d28_garbage_is_counted_and_logged_with_a_limit(rig: Rig, autojump_clock: MockClock) -> None:
     with capture_logs() as logs:
         for _ in range(1000):
             rig.hear(INVALIDATE_CHANNEL, b"tenant:v1:slug:*|tenant_negative:v1:slug:*")

@@ -47,7 +47,7 @@ def test_every_generation_survives_the_second_format(generation: Generation) -> 
         (b"tenant:v1:uuid:%s|tenant_negative:v1:uuid:%s" % ((UUID.value.upper().encode(),) * 2), UUID),
     ],
 )
-def test_defect_15_case_of_a_name_does_not_matter(payload: bytes, identity: Identity) -> None:
+def test_d15_case_of_a_name_does_not_matter(payload: bytes, identity: Identity) -> None:
     assert parse_invalidate(payload) == identity
 
 
@@ -82,7 +82,7 @@ def test_defect_15_case_of_a_name_does_not_matter(payload: bytes, identity: Iden
         b"x" * (1 << 20),
     ],
 )
-def test_defect_28_any_other_key_pair_is_refused(payload: bytes) -> None:
+def test_d28_any_other_key_pair_is_refused(payload: bytes) -> None:
     with pytest.raises(MalformedMessage):
         parse_invalidate(payload)
 

@@ -47,7 +47,7 @@ FAMILIES = {
 }
 
 
-async def test_every_name_of_the_contract_is_there(embedded: Daemon) -> None:
+async def test_d27_every_name_of_the_contract_is_there(embedded: Daemon) -> None:
     async with client(embedded) as http:
         for slug in ("demo", "demo", "nobody", "nobody"):
             await http.get("/v1/tenants/resolve", params={"slug": slug})

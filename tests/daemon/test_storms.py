@@ -61,14 +61,14 @@ async def values(made: Daemon) -> dict[str, float]:
     return found
 
 
-async def test_a_cold_known_tenant_costs_one_query(embedded: Daemon) -> None:
+async def test_d03_a_cold_known_tenant_costs_one_query(embedded: Daemon) -> None:
     before = await values(embedded)
     assert await storm(embedded, "slug=demo") == {200: 10_000}
     after = await values(embedded)
     assert after["queries"] - before["queries"] == 1
 
 
-async def test_a_cold_unknown_tenant_costs_one_query_and_one_negative_insert(embedded: Daemon) -> None:
+async def test_d04_a_cold_unknown_tenant_costs_one_query_and_one_negative_insert(embedded: Daemon) -> None:
     before = await values(embedded)
     assert await storm(embedded, "slug=nobody") == {404: 10_000}
     after = await values(embedded)

@@ -80,7 +80,7 @@ async def load(made: Daemon, *slugs: str) -> AsyncIterator[Load]:
         nursery.cancel_scope.cancel()
 
 
-async def test_redis_stopped_and_back_is_not_noticed_by_callers(made: Daemon, redis: RedisProcess) -> None:
+async def test_d05_redis_stopped_and_back_is_not_noticed_by_callers(made: Daemon, redis: RedisProcess) -> None:
     async with load(made, "demo") as running:
         redis.stop()
         await trio.sleep(10)
@@ -92,7 +92,7 @@ async def test_redis_stopped_and_back_is_not_noticed_by_callers(made: Daemon, re
     assert made.stop() == 0
 
 
-async def test_redis_frozen_is_not_noticed_by_callers(made: Daemon, redis: RedisProcess) -> None:
+async def test_d05_redis_frozen_is_not_noticed_by_callers(made: Daemon, redis: RedisProcess) -> None:
     async with load(made, "demo") as running:
         redis.freeze()
         await trio.sleep(10)

@@ -65,7 +65,7 @@ def test_modules_have_rustok_s_shape() -> None:
     assert modules([finding("a", module=True)]).status == "ok"
 
 
-async def test_d6_probes_ask_for_no_tenant_and_no_token(place: Path, url: str) -> None:
+async def test_d06_probes_ask_for_no_tenant_and_no_token(place: Path, url: str) -> None:
     async with running(place, url) as part, part.client() as http:
         assert (await http.get("/health")).json() == {"status": "ok", "app": "rustok", "version": "0.1.0"}
         assert (await http.get("/health/live")).json() == {"status": "ok"}

@@ -166,6 +166,14 @@ async def test_d21_distinct_cold_names_are_bounded(mock_clock, rows, metrics, nu
     assert len(joined.answers) == 5, "the same name is not one more"
 
 
+async def test_d16_what_cannot_be_kept_is_answered_all_the_same(mock_clock, rows, nursery) -> None:
+    directory = make(rows, capacity=2, negative_capacity=1)
+    nursery.start_soon(directory.run)
+    for _ in range(2):
+        assert (await directory.resolve(SLUG)).source is Source.MISS
+    assert directory.sizes().entries == 0
+
+
 async def test_tens_of_thousands_of_unknown_hosts_take_bounded_room(mock_clock, rows, directory) -> None:
     for n in range(30_000):
         await directory.resolve(Identity("host", f"h{n}.example"))
