@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rustok_daemon.asgi import ClientDisconnected, Receive, Scope, Send
 from rustok_daemon.declarations import Route
@@ -12,51 +11,15 @@ from rustok_daemon.telemetry.logs import get_logger
 
 from . import problems
 from .call import Problem
-from .decoding import body_decoder, check_content_type, check_path, query_decoder
 from .errors import BadRoute, ClientLeft
 from .live_call import Answer, LiveCall, Surroundings
 from .metrics import Series
+from .operation import Operation
 from .problems import ProblemType
-from .responses import send_problem, send_result, send_whole
+from .responses import send_problem, send_whole
 from .websocket import Handshake
 
 _log = get_logger(actor="api")
-
-
-class Operation:
-    """One route, and what is worked out for it once."""
-
-    __slots__ = ("decode_body", "decode_query", "handler", "raw", "scope", "series", "status")
-
-    def __init__(self, route: Route, series: Series) -> None:
-        self.series = series
-        self.handler: Any = route.handler
-        self.raw = route.raw
-        self.scope = route.scope
-        self.status = route.status
-        self.decode_query = None if route.query is None or route.raw else query_decoder(route.query)
-        self.decode_body = None if route.body is None or route.raw else body_decoder(route.body)
-
-    async def admit(self, call: LiveCall, surroundings: Surroundings) -> None:
-        """Raises ``Problem`` unless the caller has the route's scope."""
-        if self.scope is None:
-            return
-        gate, authorization = surroundings.gate, call.headers.get(b"authorization")
-        call.principal = gate.admit_known(call.scope, authorization, self.scope) or await gate.admit(
-            call.scope, authorization, self.scope
-        )
-
-    async def decode(self, call: LiveCall) -> None:
-        """Raises ``Problem`` for what does not fit, ``ClientLeft``."""
-        path = call.scope.get("path_params")
-        if path:
-            check_path(path)
-            call.path = path
-        if self.decode_query is not None:
-            call.query = self.decode_query(call.scope["query_string"])
-        if self.decode_body is not None:
-            check_content_type(call.headers.get(b"content-type"))
-            call.body = self.decode_body(await call.whole_body())
 
 
 class Endpoint:
@@ -76,7 +39,7 @@ class Endpoint:
                 self._operations["HEAD"] = self._operation(route, "HEAD")
 
     def _operation(self, route: Route, method: str) -> Operation:
-        return Operation(route, self._series(method))
+        return Operation(route, self._series(method), self._surroundings.gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -84,13 +47,19 @@ class Endpoint:
             return
         began = time.perf_counter()
         call = LiveCall(scope, receive, self._surroundings)
-        answer = Answer(send, call, self._surroundings)
+        answer = Answer(send, call)
         operation = self._operations.get(scope["method"])
         try:
             if operation is None:
                 await self._answer_without_operation(call.method, answer)
+                return
+            if not operation.admits_at_once(call):
+                await operation.admit(call)
+            if operation.raw:
+                scope["state"] = {"rustok": call}
+                await operation.handler(scope, receive, answer.send)
             else:
-                await self._answer(operation, call, answer, receive)
+                await operation.answer(call, answer)
         except (ClientLeft, ClientDisconnected):
             pass
         except Exception as error:
@@ -102,16 +71,6 @@ class Endpoint:
 
     def _series(self, method: str) -> Series:
         return self._surroundings.metrics.series(method, self._path)
-
-    async def _answer(self, operation: Operation, call: LiveCall, answer: Answer, receive: Receive) -> None:
-        await operation.admit(call, self._surroundings)
-        if operation.raw:
-            call.scope["state"] = {"rustok": call}
-            await operation.handler(call.scope, receive, answer.send)
-            return
-        await operation.decode(call)
-        result = await operation.handler(call)
-        await send_result(answer.send, result, operation.status, silent=call.method == "HEAD")
 
     async def _answer_without_operation(self, method: str, answer: Answer) -> None:
         allowed = ", ".join(sorted({*self._operations, "OPTIONS"} - {"WEBSOCKET"}))
@@ -137,12 +96,12 @@ class Endpoint:
         return problem
 
     async def _shake_hands(self, call: LiveCall, receive: Receive, send: Send) -> None:
-        handshake = Handshake(send, call, self._surroundings)
+        handshake = Handshake(send, call)
         operation = self._operations.get("WEBSOCKET")
         try:
             if operation is None:
                 raise Problem(404, ProblemType.NOT_FOUND, "there is no WebSocket here")
-            await operation.admit(call, self._surroundings)
+            await operation.admit(call)
             call.scope["state"] = {"rustok": call}
             await operation.handler(call.scope, receive, handshake.send)
         except ClientDisconnected:

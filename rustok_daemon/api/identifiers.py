@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+from collections.abc import Mapping
+
+Field = tuple[bytes, bytes]
 
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z._:/+=~@-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -20,21 +23,19 @@ class Identifiers:
 
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(4).encode() + b"-"
-        self._trace = secrets.token_hex(8).encode()
+        self._trace = b"00-" + secrets.token_hex(8).encode()
         self._next = itertools.count(secrets.randbits(32) + 1).__next__
 
-    def request_id(self, given: bytes | None) -> bytes:
-        """``given`` if a log line can bear it, else a new one."""
-        if given is not None and _REQUEST_ID.fullmatch(given):
-            return given
-        return b"%b%x" % (self._prefix, self._next())
-
-    def traceparent(self, given: bytes | None) -> bytes:
-        """The caller's, cut to what version 00 knows, or a new one that is not sampled."""
-        if given is not None and _TRACEPARENT.match(given) and _may_end(given):
-            return given[:_LENGTH]
-        number = self._next() * _SPREAD & _MASK
-        return b"00-%b%016x-%016x-00" % (self._trace, number, number)
+    def of(self, headers: Mapping[bytes, bytes]) -> tuple[Field, Field]:
+        """The request id and the traceparent of a request, as the answer says them."""
+        number = b"%016x" % (self._next() * _SPREAD & _MASK)
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            request_id = self._prefix + number
+        trace = headers.get(b"traceparent")
+        if trace is None or not (_TRACEPARENT.match(trace) and _may_end(trace)):
+            trace = b"%b%b-%b-00" % (self._trace, number, number)
+        return (b"x-request-id", request_id), (b"traceparent", trace[:_LENGTH])
 
 
 def _may_end(given: bytes) -> bool:

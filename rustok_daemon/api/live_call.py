@@ -14,7 +14,7 @@ from .authentication import Gate
 from .call import Principal, Reach
 from .errors import ClientLeft
 from .forwarded import TrustedPeers, effective_host
-from .identifiers import Identifiers
+from .identifiers import Field, Identifiers
 from .metrics import HttpMetrics
 
 ViewT = TypeVar("ViewT")
@@ -34,28 +34,18 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 class LiveCall:
     """Implements ``call.Call`` and ``call.RawCall``. One is made for each request, so what few ask for is worked out late."""
 
-    __slots__ = (
-        "_receive",
-        "_surroundings",
-        "body",
-        "headers",
-        "path",
-        "principal",
-        "query",
-        "request_id_bytes",
-        "scope",
-    )
+    __slots__ = ("_identity", "_receive", "_surroundings", "body", "headers", "path", "principal", "query", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, surroundings: Surroundings) -> None:
         self._receive = receive
         self._surroundings = surroundings
         self.scope = scope
         self.headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
-        self.request_id_bytes = surroundings.identifiers.request_id(self.headers.get(b"x-request-id"))
         self.principal: Principal | None = None
         self.path: Mapping[str, str] = {}
         self.query: Any = None
         self.body: Any = None
+        self._identity: tuple[Field, Field] | None = None
 
     @property
     def method(self) -> str:
@@ -63,7 +53,14 @@ class LiveCall:
 
     @property
     def request_id(self) -> str:
-        return self.request_id_bytes.decode("ascii")
+        return self.identity[0][1].decode("ascii")
+
+    @property
+    def identity(self) -> tuple[Field, Field]:
+        """The headers by which caller and log find each other."""
+        if self._identity is None:
+            self._identity = self._surroundings.identifiers.of(self.headers)
+        return self._identity
 
     @property
     def peer(self) -> str | None:
@@ -102,23 +99,17 @@ class LiveCall:
 class Answer:
     """The way out: adds the identifiers of the call and notes the status. ``status`` is 0 until the answer has begun."""
 
-    __slots__ = ("_call", "_send", "_surroundings", "status")
+    __slots__ = ("_call", "_send", "status")
 
-    def __init__(self, send: Send, call: LiveCall, surroundings: Surroundings) -> None:
+    def __init__(self, send: Send, call: LiveCall) -> None:
         self._send = send
         self._call = call
-        self._surroundings = surroundings
         self.status = 0
 
     async def send(self, message: Message) -> None:
         """ASGI's ``send``, for HTTP."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", ()), *self.identification()]
+            headers = [*message.get("headers", ()), *self._call.identity]
             message = {"type": "http.response.start", "status": self.status, "headers": headers}
         await self._send(message)
-
-    def identification(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers by which caller and log find each other."""
-        trace = self._surroundings.identifiers.traceparent(self._call.headers.get(b"traceparent"))
-        return (b"x-request-id", self._call.request_id_bytes), (b"traceparent", trace)

@@ -37,7 +37,7 @@ class Series:
     def add(self, status: int, seconds: float) -> None:
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
-        self.count(status)
+        self.statuses[status] = self.statuses.get(status, 0) + 1
 
     def count(self, status: int) -> None:
         """Without a duration."""

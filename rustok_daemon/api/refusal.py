@@ -26,8 +26,8 @@ class Refusal:
         call = LiveCall(scope, receive, self._surroundings)
         problem = self._why()
         if scope["type"] == "websocket":
-            await Handshake(send, call, self._surroundings).deny(problem)
+            await Handshake(send, call).deny(problem)
             return
-        await send_problem(Answer(send, call, self._surroundings).send, problem, call.request_id)
+        await send_problem(Answer(send, call).send, problem, call.request_id)
         series = self._surroundings.metrics.series(call.method, UNMATCHED)
         series.add(problem.status, time.perf_counter() - began)

@@ -8,7 +8,7 @@ from rustok_daemon.asgi import Message, Send
 
 from .authentication import SUBPROTOCOL
 from .call import Problem
-from .live_call import Answer, LiveCall, Surroundings
+from .live_call import Answer, LiveCall
 from .responses import send_problem
 
 _SWITCHED = 101
@@ -17,10 +17,10 @@ _SWITCHED = 101
 class Handshake:
     """The way out for the handler of a WebSocket. ``status`` is 0 until the handshake is over."""
 
-    def __init__(self, send: Send, call: LiveCall, surroundings: Surroundings) -> None:
+    def __init__(self, send: Send, call: LiveCall) -> None:
         self._send = send
         self._call = call
-        self._denial = Answer(self._send_denial, call, surroundings)
+        self._denial = Answer(self._send_denial, call)
         self._began = time.perf_counter()
         self.seconds = 0.0
         self.status = 0
@@ -33,7 +33,7 @@ class Handshake:
         """ASGI's ``send``. A browser that sent its token as a subprotocol goes on only if that is what is chosen."""
         if message["type"] == "websocket.accept":
             self._end(_SWITCHED)
-            headers = [*message.get("headers", ()), *self._denial.identification()]
+            headers = [*message.get("headers", ()), *self._call.identity]
             message = {
                 **message,
                 "subprotocol": message.get("subprotocol") or self._offered_token(),

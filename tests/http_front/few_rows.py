@@ -19,6 +19,8 @@ class Notifications:
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[str](100)
+        self.heard = False
+        """Whether somebody waits for the next one, having done all that comes before."""
 
     def notify(self, payload: str) -> None:
         self._send.send_nowait(payload)
@@ -27,6 +29,7 @@ class Notifications:
         self._send.close()
 
     async def receive(self) -> tuple[str, str]:
+        self.heard = True
         try:
             return "rustok_token_invalidate", await self._receive.receive()
         except trio.EndOfChannel:
@@ -66,6 +69,11 @@ class FewRows:
         if self.listener is not None:
             self.listener.lose()
             self.listener = None
+
+    async def until_heard(self) -> None:
+        """Polls: the keeper reads its file in a thread, which no virtual clock waits for."""
+        while self.listener is None or not self.listener.heard:
+            await trio.sleep(0.1)
 
     async def _answer(self) -> None:
         self.at_once += 1

@@ -26,7 +26,7 @@ async def keeping(table: FewRows, directory: Path) -> AsyncIterator[TokenCache]:
     await keeper.prepare()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.run)
-        await trio.sleep(1)
+        await table.until_heard()
         yield cache
         nursery.cancel_scope.cancel()
 
@@ -96,7 +96,7 @@ async def test_with_the_database_down_a_known_token_is_good_until_it_is_back(
             await cache.verify(b"unseen")
         table.revoke("gone", tell=False)
         table.come_back()
-        await trio.sleep(5)
+        await table.until_heard()
         assert cache.known(b"gone") is None
         assert cache.known(b"kept") is not None
         assert await cache.verify(b"unseen") is not None
@@ -182,7 +182,7 @@ async def test_the_admin_token_returns_when_all_are_emptied(autojump_clock: Mock
         table.rows.clear()
         assert table.listener is not None
         table.listener.notify("*")
-        with trio.fail_after(30):
+        with trio.fail_after(3600):
             while (second := (tmp_path / "token").read_text().strip().encode()) == first:
                 await trio.sleep(0.1)
         assert cache.known(first) is None
