@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +13,7 @@ import trio
 from rustok_daemon.declarations import Migration
 from rustok_daemon.postgres import binaries
 from rustok_daemon.postgres.interface import Database
+from rustok_daemon.postgres.migrations import _LOCK
 from rustok_daemon.supervision.errors import FatalExit
 from rustok_daemon.supervision.specs import State
 from tests.postgres.conftest import RunDatabase
@@ -112,3 +115,45 @@ async def test_a_step_that_fails_leaves_nothing_of_itself_and_is_named(url: str,
         place = running.tree.registry.places["database"]
         assert place.shown_state is State.DEGRADED
         assert "nonsense" in str(place.reason)
+
+
+async def test_who_waits_for_the_migrations_of_another_daemon_keeps_no_index_from_being_built(
+    url: str, server: PostgresProcess, run_database: RunDatabase
+) -> None:
+    """A session that waits in ``pg_advisory_lock`` holds a snapshot, and ``create index concurrently`` waits for it."""
+    name = urlsplit(url).path.removeprefix("/")
+    server.psql("create table big (id int)", name)
+    with other_migrating(url) as other:
+        async with trio.open_nursery() as nursery:
+            done = trio.Event()
+            nursery.start_soon(migrate_and_tell, run_database, url, done)
+            await trio.sleep(0.3)
+            with trio.fail_after(10):
+                await trio.to_thread.run_sync(server.psql, "create index concurrently on big (id)", name)
+            assert not done.is_set(), "it still waits"
+            other.terminate()
+            with trio.fail_after(10):
+                await done.wait()
+
+
+@contextmanager
+def other_migrating(url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A session that holds the lock and is idle."""
+    process = subprocess.Popen(
+        [binaries.program("psql"), "-X", "-At", "-d", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"select 'held', pg_advisory_lock({_LOCK});\n".encode())
+    process.stdin.flush()
+    process.stdout.readline()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def migrate_and_tell(run_database: RunDatabase, url: str, done: trio.Event) -> None:
+    async with run_database(url, [ONE]):
+        done.set()
