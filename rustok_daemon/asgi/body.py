@@ -74,35 +74,36 @@ class ChunkedBody:
         parts: list[bytes] = []
         if self.fault is None:
             try:
-                data = self._advance(data, parts)
+                data = self._advance(self._line + data, parts)
             except Refused as fault:
                 self.fault = fault
         return b"".join(parts), data
 
     def _advance(self, data: bytes, parts: list[bytes]) -> bytes:
-        data = self._line + data
+        """Each step returns how far it has come, and ``len(data)`` when it waits for more."""
+        at = 0
         self._line = b""
-        while data and not self.complete:
+        while at < len(data) and not self.complete:
             match self._expects:
                 case _Expects.SIZE:
-                    data = self._size(data)
+                    at = self._size(data, at)
                 case _Expects.DATA:
-                    data = self._data(data, parts)
+                    at = self._data(data, at, parts)
                 case _Expects.DATA_END:
-                    data = self._data_end(data)
+                    at = self._data_end(data, at)
                 case _Expects.TRAILERS:
-                    data = self._trailers(data)
-        return data
+                    at = self._trailers(data, at)
+        return data[at:]
 
-    def _size(self, data: bytes) -> bytes:
-        end = data.find(b"\r\n", 0, _MAX_LINE)
+    def _size(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n", at, at + _MAX_LINE)
         if end < 0:
-            return self._keep(data, _MAX_LINE, "a chunk's first line is too long")
-        match = _SIZE_LINE.fullmatch(data, 0, end)
+            return self._keep(data, at, _MAX_LINE, "a chunk's first line is too long")
+        match = _SIZE_LINE.fullmatch(data, at, end)
         if match is None:
             raise _malformed("a chunk's size is malformed")
         self._begin(int(match[1], 16))
-        return data[end + 2 :]
+        return end + 2
 
     def _begin(self, size: int) -> None:
         self._received += size
@@ -111,40 +112,42 @@ class ChunkedBody:
         self._chunk = size
         self._expects = _Expects.DATA if size else _Expects.TRAILERS
 
-    def _data(self, data: bytes, parts: list[bytes]) -> bytes:
-        part = data[: self._chunk]
+    def _data(self, data: bytes, at: int, parts: list[bytes]) -> int:
+        part = data[at : at + self._chunk]
         parts.append(part)
         self._chunk -= len(part)
         if self._chunk == 0:
             self._expects = _Expects.DATA_END
-        return data[len(part) :]
+        return at + len(part)
 
-    def _data_end(self, data: bytes) -> bytes:
-        if not b"\r\n".startswith(data[:2]):
+    def _data_end(self, data: bytes, at: int) -> int:
+        if not b"\r\n".startswith(data[at : at + 2]):
             raise _malformed("a chunk is longer than its size")
-        if len(data) < 2:
-            return self._keep(data, 2, "")
+        if len(data) - at < 2:
+            return self._keep(data, at, 2, "")
         self._expects = _Expects.SIZE
-        return data[2:]
+        return at + 2
 
-    def _trailers(self, data: bytes) -> bytes:
-        last = -2 if data.startswith(b"\r\n") else data.find(b"\r\n\r\n", 0, _MAX_TRAILERS)
-        if last == -1:
-            return self._keep(data, _MAX_TRAILERS, "the trailers are too long")
-        end = last + 4
-        if _TRAILERS.fullmatch(data, 0, end) is None:
+    def _trailers(self, data: bytes, at: int) -> int:
+        if data.startswith(b"\r\n", at):
+            end = at + 2
+        elif (last := data.find(b"\r\n\r\n", at, at + _MAX_TRAILERS)) >= 0:
+            end = last + 4
+        else:
+            return self._keep(data, at, _MAX_TRAILERS, "the trailers are too long")
+        if _TRAILERS.fullmatch(data, at, end) is None:
             raise _malformed("a trailer is malformed")
         self.complete = True
-        return data[end:]
+        return end
 
-    def _keep(self, data: bytes, limit: int, detail: str) -> bytes:
+    def _keep(self, data: bytes, at: int, limit: int, detail: str) -> int:
         """Waits for the rest of a line, unless no rest can make it good."""
-        if len(data) >= limit:
+        if len(data) - at >= limit:
             raise _malformed(detail)
-        if WRONG_ANYWHERE.search(data):
+        if WRONG_ANYWHERE.search(data, at):
             raise _malformed("control characters, and line ends other than CR LF, are not allowed between chunks")
-        self._line = data
-        return b""
+        self._line = data[at:]
+        return len(data)
 
 
 def too_large(limit: int) -> Refused:

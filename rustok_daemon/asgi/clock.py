@@ -24,7 +24,7 @@ class Clock:
     a core. Every deadline is counted from the last sweep and lengthened by one interval: late by up to two, never early.
     """
 
-    __slots__ = ("_limits", "body", "close", "date", "head", "idle", "now")
+    __slots__ = ("_limits", "body", "close", "date", "head", "idle", "now", "write")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -37,6 +37,7 @@ class Clock:
         self.idle = begun + limits.keep_alive
         self.head = begun + limits.header_timeout
         self.body = begun + limits.body_timeout
+        self.write = begun + limits.write_timeout
         self.close = begun + limits.close_timeout
         self.date = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode("ascii")
 

@@ -7,8 +7,6 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import trio
-
 from rustok_daemon.telemetry.logs import get_logger
 
 from . import problems, target
@@ -24,8 +22,6 @@ from .wire import Wire
 if TYPE_CHECKING:
     from .server import Server
 
-_PIPELINED_IN_A_ROW = 32
-
 _log = get_logger(actor="asgi")
 
 
@@ -40,12 +36,13 @@ class Phase(enum.Enum):
 class Connection:
     """Reads heads, calls the application for each, in its own task, and keeps the order."""
 
-    __slots__ = ("_common", "_exchange", "_reader", "_server", "_session", "phase", "wire")
+    __slots__ = ("_common", "_exchange", "_head", "_reader", "_server", "_session", "phase", "wire")
 
     def __init__(self, server: Server, sock: socket.socket, address: Any) -> None:
         self._server = server
         self._reader = HeadReader(server.limits.max_head)
         self._common = describe(sock, address)
+        self._head: Head | None = None
         self._exchange: Exchange | None = None
         self._session: WebSocketSession | None = None
         self.wire = Wire(sock, server.clock)
@@ -73,6 +70,19 @@ class Connection:
         finally:
             self.wire.close()
 
+    def refuse_at_once(self) -> None:
+        """As ``refuse_for_room``, in the hope that the client reads fast: there are too many to wait for each."""
+        self._answer(problems.full())
+        with suppress(ClientDisconnected):
+            self.wire.poll()
+        self.wire.close()
+
+    @property
+    def doing(self) -> str:
+        """The request in hand, for a person."""
+        head = self._head
+        return "an unfinished head" if head is None else f"{head.method} {head.target.decode('ascii')}"
+
     def drain(self) -> None:
         """Ends an idle connection, lets a busy one finish, asks a WebSocket to close."""
         if self.phase is Phase.IDLE:
@@ -84,14 +94,12 @@ class Connection:
 
     def _answer(self, refused: Refused) -> None:
         self._server.note_refusal(refused)
-        self.wire.write_now(problems.encode(refused, self._server.clock.date))
+        with_body = self._head is None or self._head.method != "HEAD"
+        self.wire.write_now(problems.encode(refused, self._server.clock.date, with_body=with_body))
 
     async def _converse(self) -> None:
         while (head := await self._next_head()) is not None and await self._serve(head):
             self.phase = Phase.IDLE
-            # What was answered in one tick leaves together in the next: a client on this machine is woken once for all.
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            await self.wire.flush()
 
     async def _next_head(self) -> Head | None:
         """The next request, or ``None`` at the end. Raises ``Refused``, ``TimedOut`` if none even begins."""
@@ -110,6 +118,7 @@ class Connection:
             if not wire.buffer:
                 return None
         self.phase = Phase.BUSY
+        self._head = None
         head = self._reader.read(wire.buffer, wire.position) or await self._rest_of_head()
         wire.position = self._reader.end
         return head
@@ -129,6 +138,7 @@ class Connection:
 
     async def _serve(self, head: Head) -> bool:
         """Has one request answered; whether another may follow."""
+        self._head = head
         scope = self._scope(head)
         if head.upgrade and is_websocket(head):
             await self._serve_websocket(head, scope)
@@ -178,7 +188,6 @@ class Connection:
 
     async def _conclude(self, exchange: Exchange, scope: Scope, failure: Exception | None) -> bool:
         """Makes the best of a response that is not simply complete; whether another request may follow."""
-        await self.wire.flush()
         failure = exchange.violation or failure
         if failure is not None and not exchange.abandoned:
             _log.error("the application failed", method=scope["method"], path=scope["path"], exc_info=failure)
@@ -205,7 +214,7 @@ class Connection:
         self._session = WebSocketSession(self.wire, self._server, head)
         self._server.stats.websockets += 1
         await self._session.run(scope)
-        await self.wire.flush()  # a denial is held back like any other response
+        await self._linger()
 
     async def _linger(self) -> None:
         """Lets the client read what was said: a close with bytes unread would be a reset, and take it away."""

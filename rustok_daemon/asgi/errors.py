@@ -8,7 +8,7 @@ class ClientDisconnected(OSError):
 
 
 class ClientTooSlow(ClientDisconnected):
-    """The client took nothing of what was written to it for ``body_timeout``."""
+    """The client took nothing of what was written to it for ``write_timeout``."""
 
 
 class TimedOut(Exception):

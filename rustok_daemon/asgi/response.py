@@ -91,13 +91,12 @@ class Response:
         if status in (204, 304):
             self._silent = True
 
-    def frame(self, body: bytes, more: bool, date: bytes) -> tuple[bytes, bytes, bytes]:
+    def frame(self, body: bytes | bytearray | memoryview, more: bool, date: bytes) -> tuple[bytes, bytes, bytes]:
         """What goes before this piece of the body, what of it is sent, and what goes behind it.
 
         Raises ``ResponseInvalid``, ``ProtocolMisuse``.
         """
-        if not isinstance(body, bytes):
-            body = _as_bytes(body)
+        body = body if type(body) is bytes else _as_bytes(body)
         framing = b""
         if self._silent:
             body = b""

@@ -25,6 +25,8 @@ _ACCEPTED_AT_ONCE = 64
 _REFUSING_AT_ONCE = 256
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.1
+_UNSENT = 128 << 10
+"""Of bytes that a connection may keep in the kernel before they are sent: what a slow reader costs."""
 
 _log = get_logger(actor="asgi")
 
@@ -50,6 +52,7 @@ class Server:
         self._on_refused = on_refused
         self._open: dict[Wire, Connection] = {}
         self._refusing = 0
+        self._exhausted = False
         self._accepting = trio.CancelScope()
         self._serving = trio.CancelScope()
         self._all_closed = trio.Event()
@@ -67,20 +70,23 @@ class Server:
         """Stops accepting and ends what is open, then ends ``serve``.
 
         Idle connections are closed, running requests are finished and say ``Connection: close``, WebSockets are
-        closed with 1012. What is left after ``within`` seconds is cut. The listeners stay open: they are lent.
+        closed with 1001. What is left after ``within`` seconds is cut, and named in the log. The listeners stay open:
+        they are lent.
         """
         self.stop_accepting()
         self.draining = True
-        busy = self._busy()
+        busy = len(self._busy())
         for connection in tuple(self._open.values()):
             connection.drain()
         with trio.move_on_after(within):
             if self._open:
                 await self._all_closed.wait()
         cut = self._busy()
-        self.stats.cut += cut
+        for connection in cut:
+            _log.warning("a request was cut at the end of the drain", request=connection.doing)
+        self.stats.cut += len(cut)
         self._serving.cancel()
-        return Drained(finished=busy - cut, cut=cut)
+        return Drained(finished=max(0, busy - len(cut)), cut=len(cut))
 
     def note_refusal(self, refused: Refused) -> None:
         """Counts an answer that the server gave by itself."""
@@ -110,10 +116,11 @@ class Server:
                     break
                 except OSError as error:
                     if error.errno in _OUT_OF_RESOURCES:
-                        _log.error("no connection can be accepted", reason=error.strerror, connections=len(self._open))
+                        self._note_exhaustion(error)
                         await trio.sleep(_PAUSE)
                         break
                 else:
+                    self._exhausted = False
                     self._admit(sock, address, nursery)
 
     def _admit(self, sock: socket.socket, address: Any, nursery: trio.Nursery) -> None:
@@ -122,6 +129,7 @@ class Server:
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
             connection = Connection(self, sock, address)
         except OSError:
             # The client was gone before we looked at it.
@@ -133,9 +141,15 @@ class Server:
             self._refusing += 1
             nursery.start_soon(self._refuse, connection)
         else:
-            connection.wire.close()
+            connection.refuse_at_once()
             return
         self._open[connection.wire] = connection
+
+    def _note_exhaustion(self, error: OSError) -> None:
+        """Logged once until a connection is accepted again."""
+        if not self._exhausted:
+            self._exhausted = True
+            _log.error("no connection can be accepted", reason=error.strerror, connections=len(self._open))
 
     async def _serve(self, connection: Connection, run: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -151,8 +165,8 @@ class Server:
         finally:
             self._refusing -= 1
 
-    def _busy(self) -> int:
-        return sum(connection.phase is Phase.BUSY for connection in self._open.values())
+    def _busy(self) -> list[Connection]:
+        return [connection for connection in self._open.values() if connection.phase is Phase.BUSY]
 
 
 async def serve(

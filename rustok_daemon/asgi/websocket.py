@@ -17,7 +17,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from rustok_daemon.telemetry.logs import get_logger
 
 from . import problems
-from .errors import ClientDisconnected, ProtocolMisuse, Refused, ResponseInvalid
+from .clock import NEVER
+from .errors import ClientDisconnected, ProtocolMisuse, Refused, ResponseInvalid, Woken
 from .exchange import Exchange
 from .head import TOKEN, Head
 from .protocol import Message, Scope
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 _NORMAL: Final = 1000
 _ABNORMAL: Final = 1006
 _FAILED: Final = 1011
-_RESTART: Final = 1012
+_GOING_AWAY: Final = 1001
 
+_READ_AHEAD: Final = 64 << 10
 _VERSION: Final = b"13"
 _NAME = re.compile(TOKEN + rb"+")
 _log = get_logger(actor="asgi")
@@ -99,6 +101,7 @@ class WebSocketSession:
         self._state = _State.CONNECTING
         self._announced = False
         self._watching = False
+        self._answered = trio.Event()
         self._connection: WebSocketConnection | None = None
         self._nursery: trio.Nursery | None = None
         self._close_code: int | None = None
@@ -124,15 +127,15 @@ class WebSocketSession:
     def drain(self) -> None:
         """Asks the client to come back elsewhere; the application hears of it as a disconnection."""
         if self._state is _State.OPEN and self._nursery is not None:
-            self._nursery.start_soon(self._close, _RESTART, "service restart")
+            self._nursery.start_soon(self._close, _GOING_AWAY, "going away")
 
     async def receive(self) -> Message:
         """ASGI's ``receive``."""
         if not self._announced:
             self._announced = True
             return {"type": "websocket.connect"}
-        if self._state is _State.CONNECTING:
-            await self._watch_for_disconnection()
+        if self._connection is None:
+            await self._until_answered()
         if self._connection is None:
             return {"type": "websocket.disconnect", "code": _ABNORMAL, "reason": ""}
         try:
@@ -150,13 +153,13 @@ class WebSocketSession:
             case _State.CONNECTING, "websocket.accept":
                 await self._accept(message.get("subprotocol"), message.get("headers", ()))
             case _State.CONNECTING, "websocket.close":
-                self._state = _State.DENIED
+                self._deny()
                 self._denial.refuse(Refused(403, "forbidden", "the WebSocket was not accepted"))
             case (
                 (_State.CONNECTING | _State.DENIED),
                 ("websocket.http.response.start" | "websocket.http.response.body"),
             ):
-                self._state = _State.DENIED
+                self._deny()
                 await self._denial.send({**message, "type": kind.removeprefix("websocket.")})
             case _State.OPEN, "websocket.send":
                 await self._send(message.get("bytes"), message.get("text"))
@@ -173,6 +176,7 @@ class WebSocketSession:
         headers = list(headers)
         Fields(headers)
         assert self._nursery is not None
+        self._wire.watch_for_silence()
         if self._watching:
             self._wire.wake()
         stream = UpgradedStream(self._wire, self._handshake.encode())
@@ -188,7 +192,16 @@ class WebSocketSession:
             self._state = _State.CLOSED
             raise ClientDisconnected("the client is gone") from None
         self._state = _State.OPEN
+        self._answered.set()
         stream.open()
+        if self._server.draining:
+            self.drain()
+
+    def _deny(self) -> None:
+        self._state = _State.DENIED
+        self._answered.set()
+        if self._watching:
+            self._wire.wake()
 
     async def _send(self, data: bytes | None, text: str | None) -> None:
         if (data is None) == (text is None):
@@ -219,13 +232,21 @@ class WebSocketSession:
             reason = (closed.reason.reason if closed.reason else None) or ""
         return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
-    async def _watch_for_disconnection(self) -> None:
-        """Until the client goes, or another task accepts or denies."""
+    async def _until_answered(self) -> None:
+        """Until the client goes, or another task has accepted or denied."""
+        wire = self._wire
         self._watching = True
         try:
-            await self._denial.disconnection()
+            while self._state is _State.CONNECTING and not wire.eof and wire.unread < _READ_AHEAD:
+                await wire.read_ahead(NEVER)
+        except ClientDisconnected:
+            self._denial.disconnected = True
+        except Woken:
+            await self._answered.wait()
         finally:
             self._watching = False
+        if self._state is _State.CONNECTING and wire.unread >= _READ_AHEAD:
+            await self._answered.wait()
 
     async def _failed(self, scope: Scope, error: Exception) -> None:
         if not isinstance(error, ClientDisconnected):

@@ -27,8 +27,8 @@ class Wire:
 
     __slots__ = (
         "_clock",
+        "_cut",
         "_fd",
-        "_held",
         "_sock",
         "_woken",
         "_writing",
@@ -43,7 +43,7 @@ class Wire:
         self._sock = sock
         self._fd = sock.fileno()
         self._clock = clock
-        self._held = b""
+        self._cut = False
         self._woken = False
         self._writing = False
         self.buffer = b""
@@ -111,25 +111,13 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         """How many bytes the kernel took at once; ``write_rest`` sees to the others. Raises ``ClientDisconnected``."""
-        if self._writing:
-            raise ProtocolMisuse("two tasks send at once")
+        self._check_writable()
         try:
             return self._sock.send(data)
         except BlockingIOError:
             return 0
         except OSError as error:
             raise ClientDisconnected(*error.args) from error
-
-    def hold(self, data: bytes) -> None:
-        """Keeps the end of a response for ``flush``, which every other write waits for."""
-        self._held += data
-
-    async def flush(self) -> None:
-        """Writes what is held. Raises as ``write_rest``."""
-        held, self._held = self._held, b""
-        sent = self.send(held)
-        if sent < len(held):
-            await self.write_rest([memoryview(held)[sent:]])
 
     async def write(self, data: bytes) -> None:
         """Returns when the kernel has it all, without a checkpoint if that is at once. Raises as ``write_rest``."""
@@ -140,10 +128,10 @@ class Wire:
     async def write_rest(self, parts: list[memoryview]) -> None:
         """Returns when the kernel has all parts, which are not joined, for they may be large.
 
-        Raises ``ClientDisconnected``; ``ClientTooSlow`` when nothing moved for ``body_timeout``.
+        Raises ``ClientDisconnected``; ``ClientTooSlow`` when nothing moved for ``write_timeout``. A write that was
+        cancelled half-way is the last: whatever came behind it would be read as its rest.
         """
-        if self._writing:
-            raise ProtocolMisuse("two tasks send at once")
+        self._check_writable()
         self._writing = True
         try:
             while parts:
@@ -154,13 +142,15 @@ class Wire:
                 except OSError as error:
                     raise ClientDisconnected(*error.args) from error
         finally:
+            self._cut = bool(parts)
             self._writing = False
             self.write_deadline = NEVER
 
     def write_now(self, data: bytes) -> None:
         """Writes as much as the kernel takes at once: for last words to a client that may not listen."""
-        with suppress(OSError):
-            self._sock.send(data)
+        if not (self._cut or self._writing):
+            with suppress(OSError):
+                self._sock.send(data)
 
     def wake(self) -> None:
         """Ends a read that waits."""
@@ -176,6 +166,16 @@ class Wire:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
 
+    def watch_for_silence(self) -> None:
+        """Has the kernel probe a client that may say nothing for hours, so that one that vanished is noticed."""
+        if self._sock.family == socket.AF_UNIX:
+            return
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
     def reset_on_close(self) -> None:
         """Makes ``close`` a reset: the client must not take what it has for the whole."""
         with suppress(OSError):
@@ -184,6 +184,12 @@ class Wire:
     def close(self) -> None:
         notify_closing(self._fd)
         self._sock.close()
+
+    def _check_writable(self) -> None:
+        if self._writing:
+            raise ProtocolMisuse("two tasks send at once")
+        if self._cut:
+            raise ClientDisconnected("a write was cut off half-way")
 
     def _raise_if_interrupted(self) -> None:
         if self._clock.now >= self.read_deadline:
@@ -194,7 +200,7 @@ class Wire:
     async def _room_to_write(self) -> None:
         """Waits for room. The kernel announces it late, a third of its buffer at once, so at the deadline it is asked."""
         unsent = self._unsent()
-        self.write_deadline = self._clock.body
+        self.write_deadline = self._clock.write
         while True:
             try:
                 await wait_writable(self._fd)
@@ -204,7 +210,7 @@ class Wire:
                 before, unsent = unsent, self._unsent()
                 if unsent >= before:
                     raise ClientTooSlow("the client reads nothing") from None
-                self.write_deadline = self._clock.body
+                self.write_deadline = self._clock.write
             else:
                 return
 
