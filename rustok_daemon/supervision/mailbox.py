@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import chain
+from time import perf_counter
 from typing import Any
 
 import trio
@@ -69,50 +69,47 @@ class Mailbox:
     def oldest_age(self) -> float:
         """Seconds the oldest message has waited; 0 when there is none."""
         firsts = [letters[0][1] for letters in (self._queue, *self._aside.values()) if letters]
-        return time.perf_counter() - min(firsts) if firsts else 0.0
+        return perf_counter() - min(firsts) if firsts else 0.0
 
     # -- senders -------------------------------------------------------------------------------------------------
 
     def put_nowait(self, message: object, reply: PendingReply | None = None) -> None:
         """Raises ``ActorUnavailable`` or ``MailboxFull``; drops by the overflow policy otherwise."""
-        if self.closed_because is not None:
-            raise ActorUnavailable(self.name, self.closed_because)
-        if len(self._queue) + self._set_aside >= self.capacity and not self._make_room(message, reply):
-            return
-        self._append((message, time.perf_counter(), reply))
+        if not self.offer(message, reply):
+            raise MailboxFull(self.name, self.capacity)
 
     async def put(self, message: object, reply: PendingReply | None = None) -> None:
         """As ``put_nowait``, but waits for room where the policy is to wait. No checkpoint while there is room."""
-        if self.overflow is not Overflow.WAIT or not self.full or self.closed_because is not None:
-            self.put_nowait(message, reply)
-            return
-        task = trio.lowlevel.current_task()
-        self.waiting[task] = (message, time.perf_counter(), reply)
+        if not self.offer(message, reply):
+            await self.wait_for_room(message, reply)
 
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            del self.waiting[task]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def _append(self, letter: Letter) -> None:
-        self._queue.append(letter)
-        depth = len(self._queue) + self._set_aside
-        if depth > self.peak:
-            self.peak = depth
+    def offer(self, message: object, reply: PendingReply | None = None) -> bool:
+        """As ``put_nowait``, but ``False`` when it is full and the policy is to wait."""
+        if self.closed_because is not None:
+            raise ActorUnavailable(self.name, self.closed_because)
+        queue = self._queue
+        depth = len(queue) + self._set_aside
+        if depth >= self.capacity:
+            if self.overflow is not Overflow.DROP_OLDEST:
+                return self._overflow(message, reply)
+            self._drop(*self._take_oldest(), "mailbox full, oldest dropped")
+            depth -= 1
+        queue.append((message, perf_counter(), reply))
+        if depth >= self.peak:
+            self.peak = depth + 1
         if self._receiver is not None:
             task, self._receiver = self._receiver, None
             trio.lowlevel.reschedule(task)
+        return True
 
-    def _make_room(self, message: object, reply: PendingReply | None) -> bool:
-        if self.overflow is Overflow.DROP_OLDEST:
-            oldest, _, pending = self._take_oldest()
-            self._drop(oldest, pending, "mailbox full, oldest dropped")
-            return True
-        if self.overflow is Overflow.DROP_NEWEST:
-            self._drop(message, reply, "mailbox full, newest dropped")
+    def _overflow(self, message: object, reply: PendingReply | None) -> bool:
+        """Whether it is dealt with."""
+        if self.overflow is Overflow.REJECT:
+            raise MailboxFull(self.name, self.capacity)
+        if self.overflow is Overflow.WAIT:
             return False
-        raise MailboxFull(self.name, self.capacity)
+        self._drop(message, 0.0, reply, "mailbox full, newest dropped")
+        return True
 
     def _take_oldest(self) -> Letter:
         """What is set aside was put in before everything in the queue."""
@@ -122,16 +119,27 @@ class Mailbox:
         self._set_aside -= 1
         return min(aside, key=_put_in_at).popleft()
 
-    def _drop(self, message: object, reply: PendingReply | None, reason: str) -> None:
+    def _drop(self, message: object, _put_in_at: float, reply: PendingReply | None, reason: str) -> None:
         self._on_dead_letter(message, reason)
         if reply is not None:
             reply.error(MailboxFull(self.name, self.capacity))
 
+    async def wait_for_room(self, message: object, reply: PendingReply | None = None) -> None:
+        """Puts it in when those that came before have got in. Raises ``ActorUnavailable`` when it is closed before."""
+        task = trio.lowlevel.current_task()
+        self.waiting[task] = (message, perf_counter(), reply)
+
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            del self.waiting[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
     def admit(self) -> None:
         """Takes over the letters of waiting senders, in order, as far as there is room."""
         while self.waiting and not self.full:
-            task, letter = self.waiting.popitem(last=False)
-            self._append(letter)
+            task, (message, _, reply) = self.waiting.popitem(last=False)
+            self.offer(message, reply)
             trio.lowlevel.reschedule(task)
 
     # -- the receiver --------------------------------------------------------------------------------------------

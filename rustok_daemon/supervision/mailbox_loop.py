@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
@@ -69,6 +69,7 @@ class MailboxLoop:
 
         self._actor = actor
         self._place = context.place
+        self._times = context.place.times
         self._mailbox = context.mailbox
         self._context = context
         self._in_turn: dict[type[Any], Method] = {}
@@ -81,6 +82,7 @@ class MailboxLoop:
                 self._in_turn[kind] = method
 
     async def run(self) -> None:
+        """For ever. After ``BATCH`` messages others get their turn."""
         context, mailbox, in_turn = self._context, self._mailbox, self._in_turn
         while True:
             await mailbox.wait()
@@ -119,16 +121,16 @@ class MailboxLoop:
         if reply is not None and reply.given_up:
             self._place.late_replies += 1
             return None
-        began = time.perf_counter()
+        began = perf_counter()
         try:
             result = method(message)
         except BaseException as error:
-            self._place.times.add(time.perf_counter() - began)
+            self._times.add(perf_counter() - began)
             self._fail(reply, error)
             return None
         if result is not None and hasattr(result, "__await__"):
             return self._finish(result, reply, began)
-        self._place.times.add(time.perf_counter() - began)
+        self._times.add(perf_counter() - began)
         if reply is not None and not reply.value(result):
             self._place.late_replies += 1
         return None
@@ -145,7 +147,7 @@ class MailboxLoop:
             if reply is not None and not reply.value(value):
                 self._place.late_replies += 1
         finally:
-            self._place.times.add(time.perf_counter() - began)
+            self._times.add(perf_counter() - began)
             if reply is not None:
                 in_flight.discard(reply)
 

@@ -26,23 +26,27 @@ _FIRST = BOUNDS[0]
 class HandlerTimes:
     """How long handlers took: a histogram of plain integers, cheap enough for every message."""
 
-    __slots__ = ("buckets", "count", "seconds")
+    __slots__ = ("buckets", "seconds")
 
     def __init__(self) -> None:
         self.buckets = [0] * (len(BOUNDS) + 1)
-        self.count = 0
         self.seconds = 0.0
+
+    @property
+    def count(self) -> int:
+        """Messages handled."""
+        return sum(self.buckets)
 
     def add(self, seconds: float) -> None:
         self.buckets[0 if seconds <= _FIRST else bisect_left(BOUNDS, seconds)] += 1
-        self.count += 1
         self.seconds += seconds
 
     def quantile(self, q: float) -> float | None:
         """Seconds, as the upper bound of the bucket the quantile falls into; ``None`` without a message."""
-        if not self.count:
+        count = self.count
+        if not count:
             return None
-        rank, seen = q * self.count, 0
+        rank, seen = q * count, 0
         for bound, count in zip(BOUNDS, self.buckets, strict=False):
             seen += count
             if seen >= rank:

@@ -12,7 +12,6 @@ from .errors import ActorUnavailable, AskTimeout, Fenced
 from .mailbox import Mailbox
 from .place import Place
 from .replies import Deadlines, PendingReply
-from .specs import Overflow
 
 ReplyT = TypeVar("ReplyT")
 ViewT = TypeVar("ViewT")
@@ -101,7 +100,9 @@ class LocalRef(ActorRef):
         self._open_mailbox().put_nowait(message)
 
     async def tell(self, message: Message) -> None:
-        await self._open_mailbox().put(message)
+        mailbox = self._open_mailbox()
+        if not mailbox.offer(message):
+            await mailbox.wait_for_room(message)
 
     async def ask(self, request: Request[ReplyT], *, within: float) -> ReplyT:
         if not 0 < within < math.inf:
@@ -109,10 +110,8 @@ class LocalRef(ActorRef):
         mailbox = self._open_mailbox()
         reply = PendingReply(self._id, within)
         left = within
-        if mailbox.full and mailbox.overflow is Overflow.WAIT:
+        if not mailbox.offer(request, reply):
             left = await self._put_in_time(mailbox, request, reply, within)
-        else:
-            mailbox.put_nowait(request, reply)
         deadlines = self._registry.deadlines
         deadlines.add(reply, left)
         try:
@@ -127,7 +126,7 @@ class LocalRef(ActorRef):
         """Waits for room; the seconds that are left."""
         until = trio.current_time() + within
         with trio.move_on_at(until) as scope:
-            await mailbox.put(request, reply)
+            await mailbox.wait_for_room(request, reply)
         if scope.cancelled_caught:
             raise AskTimeout(self._id, within)
         return until - trio.current_time()

@@ -28,10 +28,11 @@ class Note(Message, frozen=True):
 
 
 class Aside(Message, frozen=True):
-    """Handled two at once."""
+    """Handled two at once; ``shielded``: whatever happens."""
 
     number: int
     seconds: float = 0.0
+    shielded: bool = False
 
 
 class Echo(Request[int], frozen=True):
@@ -77,14 +78,19 @@ class Clerk(Actor[Settings]):
     async def on_note(self, message: Note) -> None:
         if message.does == "fail":
             raise RuntimeError("blot")
+        if message.does in ("sleep", "shield"):
+            with trio.CancelScope(shield=message.does == "shield"):
+                await trio.sleep(1)
         self.book.append(message.number)
-        if message.does == "sleep":
-            await trio.sleep(1)
 
     @receive(concurrent=2)
     async def on_aside(self, message: Aside) -> None:
-        self.book.append(message.number)
-        await trio.sleep(message.seconds)
+        if not message.shielded:
+            self.book.append(message.number)
+        with trio.CancelScope(shield=message.shielded):
+            await trio.sleep(message.seconds)
+        if message.shielded:
+            self.book.append(message.number)
 
     @receive
     async def on_echo(self, message: Echo) -> int:
@@ -259,6 +265,26 @@ async def test_an_asker_is_told_at_once_when_the_actor_is_stopped(stage: Stage, 
         assert told[-1] == "clerk is not available: it is stopped"
 
 
+async def test_an_asker_is_told_as_soon_as_the_actor_stops_not_when_all_beside_it_have(stage: Stage) -> None:
+    office = Office(stage)
+    stage.stop_as["other"] = "3"
+    inner = SupervisorSpec(id="inner", children=tuple(reversed(office.spec.children)))
+    async with stage.running(SupervisorSpec(id="root", children=(inner,))) as tree, trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            with pytest.raises(ActorUnavailable, match="it is stopp"):
+                await office.ref.ask(Echo(2), within=60)
+
+        office.ref.tell_nowait(Note(1, "sleep"))
+        await settle()
+        nursery.start_soon(tree.stop, "inner")
+        with trio.fail_after(0.01):
+            await ask()
+        await settle()
+        with trio.fail_after(0.01):
+            await ask()
+
+
 async def test_what_nobody_takes_is_answered_and_a_dead_letter(stage: Stage) -> None:
     office = Office(stage)
     async with stage.running(office.spec):
@@ -334,12 +360,24 @@ async def test_letters_that_wait_for_a_free_handler_outlive_a_restart(stage: Sta
         assert office.place.dead_letters == 0
 
 
+async def test_a_handler_that_survives_the_end_of_its_incarnation_is_not_given_the_next_letter(stage: Stage) -> None:
+    office = Office(stage)
+    async with stage.running(office.spec):
+        for number in range(6):
+            office.ref.tell_nowait(Aside(number, seconds=1, shielded=number < 2))
+        await settle(0.5)
+        stage["other"].do("fail")
+        await settle(100)
+        assert sorted(office.book) == list(range(6))
+        assert stage.numbers("other") == [1]
+
+
 async def test_a_group_restart_takes_no_message_from_the_middle_of_a_batch(stage: Stage) -> None:
     """A handler that survives its cancellation used to be followed by the next, which did not."""
     office = Office(stage)
     async with stage.running(office.spec):
         for number in range(10):
-            office.ref.tell_nowait(Note(number, "sleep"))
+            office.ref.tell_nowait(Note(number, "shield" if number == 2 else "sleep"))
         await settle(2.5)
         stage["other"].do("fail")
         await settle(100)

@@ -204,6 +204,23 @@ async def test_a_start_by_call_that_is_stopped_before_it_is_ready_says_so(stage:
         await tree.root.terminate_child("b")
 
 
+async def test_a_start_by_call_that_a_group_restart_takes_over_goes_on_by_the_rules(stage: Stage) -> None:
+    stage.start_as["b"] = "5"
+    spec = root(stage, "a", strategy=Strategy.ONE_FOR_ALL)
+    async with stage.running(spec) as tree, trio.open_nursery() as nursery:
+
+        async def add() -> None:
+            with pytest.raises(StartFailed, match="it was stopped before it was ready"):
+                await tree.root.start_child(stage.child("b"))
+
+        nursery.start_soon(add)
+        await settle(1)
+        del stage.start_as["b"]
+        stage.start_fails.set("b", 1)
+        await stage.do("a", "fail", 1)
+        assert stage.living() == {"a", "b"}
+
+
 async def test_metrics_that_cannot_be_made_are_the_callers_and_the_supervisor_lives(stage: Stage) -> None:
     def make(registry: CollectorRegistry) -> Any:
         raise ValueError("no such metric")

@@ -191,6 +191,27 @@ async def test_calls_are_refused_at_once_when_the_stop_begins(stage: Stage) -> N
             await tree.root.terminate_child("b")
 
 
+async def test_a_call_that_waits_for_its_turn_is_refused_as_soon_as_the_stop_begins(stage: Stage) -> None:
+    """Once it was told when everything had stopped: a child that waited for it in its teardown could not end."""
+    stage.stop_as["a"] = "4"
+    async with stage.running(root(stage, "a", "b")) as tree, trio.open_nursery() as nursery:
+
+        async def call(id: str) -> None:
+            with pytest.raises(ActorUnavailable):
+                await tree.root.terminate_child(id)
+            told.append((id, trio.current_time() - began))
+
+        told: list[tuple[str, float]] = []
+        began = trio.current_time()
+        for id in ("a", "b"):
+            nursery.start_soon(call, id)
+            await settle(1)
+        tree.request_stop(math.inf)
+        await stage.outcome()
+        await settle()
+        assert {id: pytest.approx(2) for id in ("a", "b")} == dict(told)
+
+
 # -- actors that tear down -----------------------------------------------------------------------------------------------------
 
 
