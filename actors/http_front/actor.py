@@ -32,8 +32,8 @@ from .documents import Documents
 from .open_routes import METRICS_PATH
 from .open_routes import ROUTES as OPEN_ROUTES
 from .probes import HealthDesk
+from .token_commands import COMMANDS
 from .token_keeper import TokenKeeper
-from .token_routes import COMMANDS
 from .token_routes import ROUTES as TOKEN_ROUTES
 from .token_sql import MIGRATIONS
 from .tokens import TokenCache

@@ -1,10 +1,10 @@
-"""``/v1/tokens`` and ``rustok-daemon token …``."""
+"""``/v1/tokens``."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,8 +12,7 @@ import msgspec
 from rustok_daemon.api.call import Call, Problem, Reply
 from rustok_daemon.api.pages import Page, PageQuery, decode_cursor, page
 from rustok_daemon.api.problems import ProblemType
-from rustok_daemon.cli.context import CommandContext
-from rustok_daemon.declarations import Argument, Command, Route
+from rustok_daemon.declarations import Route
 from rustok_daemon.postgres.errors import QueryFailed
 from rustok_daemon.postgres.interface import Database
 
@@ -118,43 +117,4 @@ ROUTES = (
         problem_types=(_TAKEN,),
     ),
     _MAKE(method="DELETE", path="/v1/tokens/{name}", handler=revoke_token, summary="Revokes one", status=204),
-)
-
-
-def _list(context: CommandContext) -> int:
-    context.output.table("items", context.daemon.get("/v1/tokens")["items"], ("name", "scopes", "created_at"))
-    return 0
-
-
-def _create(context: CommandContext) -> int:
-    scopes = context.arguments["scope"] or ["tenants:read"]
-    made = context.daemon.post("/v1/tokens", {"name": context.arguments["name"], "scopes": scopes})
-    context.output.document(made, made["token"])
-    return 0
-
-
-def _revoke(context: CommandContext) -> int:
-    name = context.arguments["name"]
-    context.daemon.delete(f"/v1/tokens/{name}")
-    context.output.document({"revoked": name}, f"revoked {name}")
-    return 0
-
-
-COMMANDS = (
-    Command(words=("token", "list"), summary="list service tokens", run=_list),
-    Command(
-        words=("token", "create"),
-        summary="make a service token and print it",
-        run=_create,
-        arguments=(
-            Argument(name="name", help="what it is called"),
-            Argument(name="--scope", help="what it may; may be repeated", choices=get_args(Scope), repeated=True),
-        ),
-    ),
-    Command(
-        words=("token", "revoke"),
-        summary="revoke a service token",
-        run=_revoke,
-        arguments=(Argument(name="name", help="what it is called"),),
-    ),
 )

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from rustok_daemon.cli.context import CommandContext
 from rustok_daemon.cli.errors import CommandFailed, NoSuchThing
+from rustok_daemon.cli.pages import all_items
 from rustok_daemon.declarations import Argument, Command
 
 _COLUMNS = ("id", "slug", "domain", "is_active", "name")
-_PER_PAGE = 500
 _ID = Argument(name="id", help="the tenant's UUID")
 
 
 def list_tenants(context: CommandContext) -> int:
-    """All of them, page by page."""
-    items: list[Mapping[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        answer = context.daemon.get("/v1/tenants", {"limit": _PER_PAGE, "cursor": cursor})
-        items += answer["items"]
-        cursor = answer["next"]
-        if cursor is None:
-            break
-    context.output.table("items", items, _COLUMNS)
+    context.output.table("items", all_items(context.daemon, "/v1/tenants"), _COLUMNS)
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +72,15 @@ def _given(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _document(answer: httpx.Response) -> Any:
     if answer.is_success:
         return msgspec.json.decode(answer.content) if answer.content else None
-    problem: dict[str, Any] = {}
-    with suppress(msgspec.DecodeError):
-        problem = msgspec.json.decode(answer.content, type=dict[str, Any])
+    problem = _problem(answer)
     detail = str(problem.get("detail") or f"{answer.status_code} {answer.reason_phrase}")
     if answer.status_code == _NOT_FOUND:
         raise NoSuchThing(detail)
     raise CommandFailed(detail, problem)
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
