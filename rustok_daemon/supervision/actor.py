@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, get_type_hints, overload
 
 import msgspec
@@ -165,7 +166,8 @@ class Handler(msgspec.Struct, frozen=True):
     concurrent: int
 
 
-def handlers_of(actor: type[Actor[Any]]) -> dict[type[Any], Handler]:
+@cache
+def handlers_of(actor: type[Any]) -> Mapping[type[Any], Handler]:
     """Which message type is handled by which method. Raises ``TypeError`` for a handler without an annotation."""
     found: dict[type[Any], Handler] = {}
     for name, function in inspect.getmembers(actor, lambda member: hasattr(member, "__receives__")):

@@ -62,6 +62,12 @@ class Child:
         self.settled = trio.Event()
         """The start that was planned or begun last came to something: ready, failed, or called off."""
 
+    def respecify(self, spec: ChildSpec | SupervisorSpec, tree: Tree, parent_path: str) -> None:
+        """Takes another specification of the same id; what runs goes on by the old one."""
+        self.spec = spec
+        self.place = tree.place(spec, parent_path)
+        self.backoff = BackoffClock(spec.backoff, tree.random)
+
     @property
     def id(self) -> str:
         return self.spec.id

@@ -18,7 +18,7 @@ import trio
 
 from . import events
 from .actor import Context, Runnable
-from .budget import BackoffClock, RestartWindow
+from .budget import RestartWindow
 from .calls import Call
 from .child import Child, ChildCounts, ChildRow, IfStartFails
 from .context import LiveContext
@@ -582,9 +582,7 @@ class Supervisor:
         await self._take_down(child)
         await self._stop(child, keep_mailbox=True)
         if spec is not None:
-            child.spec = spec
-            child.place = self._tree.place(spec, self.path)
-            child.backoff = BackoffClock(spec.backoff, self._tree.random)
+            child.respecify(spec, self._tree, self.path)
         self._plan(child, trio.current_time())
         return child
 
@@ -619,6 +617,39 @@ class Supervisor:
         child.spec = spec
         child.place = self._tree.place(spec, self.path)
         self._respecify([spec if each.id == spec.id else each for each in self.spec.children])
+
+    async def change(self, spec: SupervisorSpec) -> None:
+        """Takes other flags and children's specifications over while it runs; OTP's code_change.
+
+        Who runs goes on, with the new specification from its next start on. Who is new is not started. Who is no longer
+        listed stays until it is deleted, or this supervisor restarts. Raises ``ChildRefused``: then nothing has changed.
+        """
+        await self.call(lambda: self._change(spec))
+
+    async def _change(self, spec: SupervisorSpec) -> None:
+        self._check_change(spec)
+        new = {each.id: Child(each, self._tree, self.path) for each in spec.children if each.id not in self._children}
+        for each in spec.children:
+            if each.id not in new:
+                self._children[each.id].respecify(each, self._tree, self.path)
+        listed = {each.id: new.get(each.id) or self._children[each.id] for each in spec.children}
+        self._children = listed | {id: child for id, child in self._children.items() if id not in listed}
+        self.window.intensity, self.window.period = spec.intensity, spec.period
+        self.spec = spec
+        if self._parent is not None:
+            self._parent.remember(spec)
+
+    def _check_change(self, spec: SupervisorSpec) -> None:
+        if spec.id != self.spec.id:
+            raise ChildRefused(f"{self.spec.id!r} cannot be renamed to {spec.id!r}")
+        if (spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE) != self._dynamic:
+            raise ChildRefused(f"{self.spec.id!r} has a template or children; it cannot change from one to the other")
+        for each in spec.children:
+            known = self._children.get(each.id)
+            if known is None and each.id in self._tree.registry.places:
+                raise ChildRefused(f"{each.id!r} is already present elsewhere")
+            if known is not None and isinstance(known.spec, ChildSpec) is not isinstance(each, ChildSpec):
+                raise ChildRefused(f"{each.id!r} cannot become, or cease to be, a supervisor while it is present")
 
     def _respecify(self, children: list[ChildSpec | SupervisorSpec]) -> None:
         """Remembers its children as they are to be, here and above."""

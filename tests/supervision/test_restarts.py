@@ -6,7 +6,9 @@ import pytest
 import trio
 
 from rustok_daemon.supervision.actor import Actor
+from rustok_daemon.supervision.context import LiveContext
 from rustok_daemon.supervision.errors import ActorUnavailable, ChildRefused, GaveUp, NoSuchChild
+from rustok_daemon.supervision.incarnation import Incarnation
 from rustok_daemon.supervision.specs import Backoff, ChildSpec, Restart, State, Strategy, SupervisorSpec
 from tests.supervision.stage import PROMPT, Broken, Stage, leak_cancelled, settle
 
@@ -435,3 +437,15 @@ async def test_a_fatal_exit_ends_the_tree_with_its_code_and_restarts_nobody(stag
         outcome = await stage.outcome()
     assert (outcome.error.code, outcome.error.message) == (9, "told to")  # type: ignore[union-attr]
     assert stage.numbers("a", "b") == [0, 0]
+
+
+async def test_one_that_is_stopped_before_its_first_step_is_not_made_at_all(stage: Stage) -> None:
+    """A supervisor would otherwise begin its first child after it was told to end."""
+    async with stage.running(root(stage, "a")) as tree:
+        incarnation = Incarnation(LiveContext(tree.registry.places["a"], tree.registry, lambda: None))
+        incarnation.scope.cancel()
+        made: list[str] = []
+        await incarnation.live(lambda: made.append("it"), lambda: None)  # type: ignore[arg-type,func-returns-value]
+        assert made == []
+        assert incarnation.ended.is_set()
+        assert incarnation.error is None
