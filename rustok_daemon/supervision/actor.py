@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, get_type_hints, overload
 
 import msgspec
@@ -166,9 +165,18 @@ class Handler(msgspec.Struct, frozen=True):
     concurrent: int
 
 
-@cache
-def handlers_of(actor: type[Any]) -> Mapping[type[Any], Handler]:
+def handlers_of(actor: type[Actor[Any]]) -> Mapping[type[Any], Handler]:
     """Which message type is handled by which method. Raises ``TypeError`` for a handler without an annotation."""
+    if actor not in _handlers:
+        _handlers[actor] = _find_handlers(actor)
+    return _handlers[actor]
+
+
+_handlers: dict[type[Any], Mapping[type[Any], Handler]] = {}
+"""Found once a class: a restart should not cost reflection."""
+
+
+def _find_handlers(actor: type[Actor[Any]]) -> Mapping[type[Any], Handler]:
     found: dict[type[Any], Handler] = {}
     for name, function in inspect.getmembers(actor, lambda member: hasattr(member, "__receives__")):
         hints = get_type_hints(function)

@@ -444,8 +444,9 @@ async def test_one_that_is_stopped_before_its_first_step_is_not_made_at_all(stag
     async with stage.running(root(stage, "a")) as tree:
         incarnation = Incarnation(LiveContext(tree.registry.places["a"], tree.registry, lambda: None))
         incarnation.scope.cancel()
-        made: list[str] = []
-        await incarnation.live(lambda: made.append("it"), lambda: None)  # type: ignore[arg-type,func-returns-value]
-        assert made == []
+        started = stage["a"].number
+        await incarnation.live(stage.child("a").start, lambda: None)
+        assert stage["a"].number == started
+        assert stage.count("a") == 1, "nothing was made"
         assert incarnation.ended.is_set()
         assert incarnation.error is None
