@@ -16,12 +16,15 @@ from rustok_daemon.api.refusal import Refusal
 from rustok_daemon.asgi import Receive, Scope, Send, Server, serve
 from rustok_daemon.config import Configuration
 from rustok_daemon.config.sections import HttpSettings
-from rustok_daemon.lifecycle.resources import HttpApplication, ListeningSockets
+from rustok_daemon.lifecycle.resources import HttpApplication, ListeningSockets, TreeControl
 from rustok_daemon.supervision.actor import Actor
+from rustok_daemon.telemetry.loop_watch import LoopWatch
 
 from .routes import ROUTES
+from .stalled import StallAnswers
 from .stand_in import StandIn
 
+_TREE_EVERY = 1.0
 _MOST_CONNECTIONS = 256
 
 
@@ -56,7 +59,22 @@ class Control(Actor[ControlSettings]):
     async def background(self) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand_in.run)
+            nursery.start_soon(self._prepare_for_stalls)
             self._server = await nursery.start(partial(serve, self._application, [self._sockets.control], self._limits))
+
+    async def _prepare_for_stalls(self) -> None:
+        """Keeps a recent tree for the thread that answers when the loop does not."""
+        watch = self.context.view(LoopWatch).current
+        if watch is None:
+            return
+        answers = StallAnswers(self._sockets.control, watch)
+        answers.start()
+        try:
+            while True:
+                answers.tree = self.context.view(TreeControl).get().snapshot()
+                await trio.sleep(_TREE_EVERY)
+        finally:
+            answers.stop()
 
     async def _lend(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is not ours is http_front's, while it is there."""

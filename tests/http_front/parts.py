@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from rustok_daemon.lifecycle.phase import DaemonPhase
 from rustok_daemon.lifecycle.resources import Collected, ListeningSockets, Phase, Reloader, TreeControl
 from rustok_daemon.lifecycle.sockets import open_sockets
 from rustok_daemon.supervision.tree import Outcome, Tree
+from rustok_daemon.telemetry.loop_watch import LoopWatch
 
 CONTROL = ("control", "rustok_daemon.control:Control")
 SIDE = ("asyncio_side", "rustok_daemon.asyncio_side:AsyncioSide")
@@ -39,6 +39,7 @@ class Part:
         self.data_dir = data_dir
         self.phase = DaemonPhase()
         self.registry = CollectorRegistry()
+        self._watch = LoopWatch(self.registry)
         self.url = f"http://127.0.0.1:{sockets.http[0].getsockname()[1]}" if sockets.http else ""
         self.tree = Tree(tree_spec(configuration), resources=self._resources(sockets), registry=self.registry)
         self.tree.registry.lend(TreeControl, self.tree)
@@ -49,6 +50,7 @@ class Part:
             Configuration: self.configuration,
             CollectorRegistry: self.registry,
             ListeningSockets: sockets,
+            LoopWatch: self._watch,
             Phase: self.phase,
         }
 
@@ -83,6 +85,7 @@ class Part:
     async def run(self, task_status: trio.TaskStatus[None]) -> Outcome:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mark_started)
+            nursery.start_soon(self._watch.run)
             task_status.started()
             outcome = await self.tree.run()
             nursery.cancel_scope.cancel()
@@ -124,11 +127,3 @@ async def running(
                 yield part
             finally:
                 part.tree.request_stop(math.inf)
-
-
-def short_connect(path: Path) -> socket.socket:
-    """A plain connection to a unix socket."""
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(10)
-    sock.connect(str(path))
-    return sock
