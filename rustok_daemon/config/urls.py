@@ -9,15 +9,15 @@ import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
-_PASSWORD = re.compile(r"(://[^:/?#@]*):[^/?#]*@")
-_PASSWORD_PARAMETER = re.compile(r"(?<=[?&]password=)[^&#]*")
+_PASSWORD = re.compile(r"(://[^:/?#@\s]*):[^/?#\s]*@")
+_PASSWORD_PARAMETER = re.compile(r"(?<=[?&]password=)[^&#\s]*")
 _REDIS = "write redis://host:6379/0, rediss://…, unix:///path/to/socket, or off"
 _POSTGRES = "write postgresql://user:password@host/database"
 
 
-def redacted(url: str) -> str:
-    """``url`` with stars for its password, wherever it stands."""
-    return _PASSWORD_PARAMETER.sub("***", _PASSWORD.sub(r"\1:***@", url))
+def redacted(text: str) -> str:
+    """``text`` with stars for the passwords of all URLs in it."""
+    return _PASSWORD_PARAMETER.sub("***", _PASSWORD.sub(r"\1:***@", text))
 
 
 def problem_of_postgres(url: str) -> str | None:

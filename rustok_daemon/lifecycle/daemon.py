@@ -15,7 +15,7 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from rustok_daemon.config import Configuration, ConfigurationError, LoadOptions, load
-from rustok_daemon.config.sections import DaemonSettings
+from rustok_daemon.config.sections import DaemonSettings, HttpSettings
 from rustok_daemon.supervision import process
 from rustok_daemon.supervision.errors import FatalExit
 from rustok_daemon.supervision.events import Event
@@ -82,7 +82,8 @@ class Daemon:
         await self._tree.started.wait()
         self.phase.mark_started()
         seconds = time.monotonic() - self._began
-        self.log.info("ready", seconds=round(seconds, 3), pid=os.getpid())
+        http = self._reloader.configuration.section(HttpSettings)
+        self.log.info("ready", seconds=round(seconds, 3), pid=os.getpid(), api=http.bind, socket=str(http.socket))
         said = self._status()
         self.notifier.ready(said)
         while True:

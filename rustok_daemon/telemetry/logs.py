@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import structlog
 
 from rustok_daemon.config.types import Secret
+from rustok_daemon.config.urls import redacted
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
@@ -46,16 +47,26 @@ def _event_first(_logger: object, _method: str, event: MutableMapping[str, Any])
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replaces the value of every field whose name says that it is a secret, and every ``Secret``."""
+    """Hides every ``Secret``, what a field's name says is one, and the password of every URL in a text."""
     for name, value in event.items():
         if isinstance(value, Secret) or (isinstance(value, str) and _names_a_secret(name)):
             event[name] = _REDACTED
+        elif isinstance(value, str) and "://" in value:
+            event[name] = redacted(value)
     return event
 
 
 def _names_a_secret(name: str) -> bool:
     lowered = name.lower()
     return any(word in lowered for word in _SECRET_WORDS)
+
+
+def _for_people(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The supervisor's events say in their text what their fields say to machines; a traceback stands below its line."""
+    if "kind" not in event:
+        return event
+    shown = {name: event[name] for name in ("at", "level", "actor", "event") if name in event}
+    return {**shown, "exception": event["traceback"]} if "traceback" in event else shown
 
 
 class _Lines:
@@ -87,7 +98,7 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:
         redact,
         _event_first,
     ]
-    render: list[Processor] = [_console(out)] if as_text else _json()
+    render: list[Processor] = [_for_people, _console(out)] if as_text else _json()
     structlog.configure(
         processors=[_drop_below_level, *shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger("debug"),

@@ -50,6 +50,15 @@ def test_a_field_that_names_a_secret_is_redacted(field: str) -> None:
     assert "hunter2" not in out.getvalue()
 
 
+def test_the_password_of_a_url_in_any_text_is_redacted() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    logs.get_logger().info("lost redis://:hunter2@h", reason="cannot reach postgresql://u:hunter2@h/db at all")
+    logging.getLogger("library").error("bad redis://:%s@h", "hunter2")
+    assert "hunter2" not in out.getvalue()
+    assert lines(out)[0]["reason"] == "cannot reach postgresql://u:***@h/db at all"
+
+
 def test_libraries_log_in_the_same_form() -> None:
     out = io.StringIO()
     logs.configure("info", "json", out)
@@ -113,3 +122,15 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
         logs.get_logger(actor="drain").info("waiting")
         assert ("\x1b[" in out.getvalue()) is coloured
         assert "waiting" in out.getvalue()
+
+
+def test_a_person_reads_the_text_of_an_event_and_its_traceback_below() -> None:
+    out = io.StringIO()
+    logs.configure("info", "console", out)
+    logs.get_logger(actor="root").error(
+        "root/x failed: no", kind="child_failed", path="root/x", traceback="Trace\n  here"
+    )
+    first, *rest = out.getvalue().splitlines()
+    assert "root/x failed: no" in first
+    assert "path" not in first
+    assert rest == ["Trace", "  here"]
