@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Self
 
 import msgspec
+import trio
 from prometheus_client import CollectorRegistry
 
+from actors.identities import Identity
 from actors.messages import Invalidated, TenantDirectory
 from rustok_daemon.api.forwarded import TrustedPeers
 from rustok_daemon.breaker import BreakerMetrics, CircuitBreaker, State
@@ -82,7 +84,9 @@ class TenantResolver(Actor[TenantSettings]):
         self.context.publish(TenantDirectory, self._directory)
 
     async def background(self) -> None:
-        await self._directory.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._directory.run)
+            nursery.start_soon(self._directory.recover, Identity("uuid", str(self.settings.default_id)))
 
     def health(self) -> Health:
         if self._breaker.state is State.CLOSED:

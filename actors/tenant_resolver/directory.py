@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import trio
 
 from actors.identities import Identity, identities_of
 from actors.messages import Resolution, Source, Tenant, TenantUnavailable, Verdict
-from rustok_daemon.breaker import CircuitBreaker, CircuitOpen, Permit
+from rustok_daemon.breaker import CircuitBreaker, CircuitOpen, Permit, State
 from rustok_daemon.postgres.errors import DatabaseError
 from rustok_daemon.supervision.errors import SupervisionError
 
@@ -27,6 +28,9 @@ Load = Callable[[Identity], Awaitable[Tenant | None]]
 
 _JITTER = 0.1
 """A ttl is shortened by up to this share of it, so that what was loaded together does not expire together."""
+
+_PROBE_EVERY = 0.5
+"""Seconds between two looks at a breaker that is not closed."""
 
 _UNKNOWN = Resolution(Verdict.UNKNOWN, Source.NEGATIVE)
 _INACTIVE = Resolution(Verdict.INACTIVE, Source.NEGATIVE)
@@ -211,6 +215,15 @@ class Directory:
         self._epoch += 1
         self._flights.close_all()
         self._negative.clear()
+
+    async def recover(self, identity: Identity) -> None:
+        """Reads ``identity`` while the breaker is not closed, so that it closes without waiting for somebody to ask."""
+        while True:
+            await trio.sleep(_PROBE_EVERY)
+            if self._breaker.state is not State.CLOSED:
+                with suppress(TenantUnavailable):
+                    flight, _ = self._join_or_begin(identity)
+                    await flight.answer()
 
     # -- life ----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from actors.identities import Identity
 from actors.messages import Resolution, Source, TenantUnavailable, Verdict
 from actors.tenant_resolver.directory import Directory
 from actors.tenant_resolver.metrics import ResolverMetrics
+from rustok_daemon.breaker import State
 from tests.tenant_resolver.source import DOWN, make, tenant
 from tests.tenant_resolver.source import Source as Rows
 
@@ -242,6 +243,24 @@ async def test_a_cold_one_is_refused_at_once_while_the_breaker_is_open(mock_cloc
     mock_clock.jump(30)
     rows.error = None
     assert (await directory.resolve(SLUG)).source is Source.MISS
+
+
+async def test_an_open_breaker_closes_by_itself_when_the_database_is_back(
+    autojump_clock: MockClock, rows, directory, nursery
+) -> None:
+    nursery.start_soon(directory.recover, UUID)
+    await directory.resolve(SLUG)
+    rows.error = DOWN
+    for n in range(5):
+        with pytest.raises(TenantUnavailable):
+            await directory.resolve(Identity("slug", f"cold-{n}"))
+    await trio.sleep(100)
+    rows.error = None
+    await trio.sleep(32)
+    assert directory._breaker.state is State.CLOSED
+    reads = rows.total
+    await trio.sleep(100)
+    assert rows.total == reads, "a closed one is not probed"
 
 
 async def test_d04_unknown_is_cached_for_its_ttl_and_never_stale(mock_clock, rows, directory, metrics) -> None:
