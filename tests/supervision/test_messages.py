@@ -28,10 +28,11 @@ class Note(Message, frozen=True):
 
 
 class Aside(Message, frozen=True):
-    """Handled two at once; ``shielded``: whatever happens."""
+    """Handled two at once; ``late``: written down only at the end; ``shielded``: whatever happens."""
 
     number: int
     seconds: float = 0.0
+    late: bool = False
     shielded: bool = False
 
 
@@ -85,11 +86,11 @@ class Clerk(Actor[Settings]):
 
     @receive(concurrent=2)
     async def on_aside(self, message: Aside) -> None:
-        if not message.shielded:
+        if not message.late:
             self.book.append(message.number)
         with trio.CancelScope(shield=message.shielded):
             await trio.sleep(message.seconds)
-        if message.shielded:
+        if message.late:
             self.book.append(message.number)
 
     @receive
@@ -364,7 +365,7 @@ async def test_a_handler_that_survives_the_end_of_its_incarnation_is_not_given_t
     office = Office(stage)
     async with stage.running(office.spec):
         for number in range(6):
-            office.ref.tell_nowait(Aside(number, seconds=1, shielded=number < 2))
+            office.ref.tell_nowait(Aside(number, seconds=1, late=True, shielded=number < 2))
         await settle(0.5)
         stage["other"].do("fail")
         await settle(100)
