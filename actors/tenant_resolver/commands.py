@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rustok_daemon.cli.context import CommandContext
-from rustok_daemon.cli.errors import CommandFailed, NoSuchThing
+from rustok_daemon.cli.errors import CommandFailed, NoSuchThing, UsageError
 from rustok_daemon.cli.pages import all_items
 from rustok_daemon.declarations import Argument, Command
 
@@ -35,7 +35,7 @@ def create(context: CommandContext) -> int:
 def update(context: CommandContext) -> int:
     body = _given(context, "name", "slug", "domain", "locale", "active")
     if not body:
-        raise CommandFailed("nothing to change: give --name, --slug, --domain, --locale or --active")
+        raise UsageError("nothing to change: give --name, --slug, --domain, --locale or --active")
     changed = context.daemon.patch(_path(context), body)
     context.output.document(changed, f"changed {changed['slug']} ({changed['id']})")
     return 0
@@ -45,8 +45,7 @@ def resolve(context: CommandContext) -> int:
     """An inactive tenant is as good as none: 4."""
     params = {name: context.arguments[name] for name in ("id", "slug", "host")}
     if sum(value is not None for value in params.values()) != 1:
-        context.output.line("give exactly one of --id, --slug and --host")
-        return 2
+        raise UsageError("give exactly one of --id, --slug and --host")
     try:
         tenant = context.daemon.get("/v1/tenants/resolve", params)
     except CommandFailed as error:

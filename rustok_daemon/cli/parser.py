@@ -29,15 +29,16 @@ def build(commands: Sequence[Command]) -> argparse.ArgumentParser:
     parser = Parser(prog=PROGRAM, description="The background half of a multi-tenant platform.", parents=[_common()])
     groups: dict[tuple[str, ...], Any] = {(): _subparsers(parser)}
     for command in commands:
-        _add(groups, command)
+        _add(groups, command, commands)
     return parser
 
 
-def _add(groups: dict[tuple[str, ...], Any], command: Command) -> None:
+def _add(groups: dict[tuple[str, ...], Any], command: Command, commands: Sequence[Command]) -> None:
     for depth in range(1, len(command.words)):
         words = command.words[:depth]
         if words not in groups:
-            group = groups[words[:-1]].add_parser(words[-1], help=f"{words[-1]} …", parents=[_common()])
+            verbs = dict.fromkeys(each.words[depth] for each in commands if each.words[:depth] == words)
+            group = groups[words[:-1]].add_parser(words[-1], help=" | ".join(verbs), parents=[_common()])
             groups[words] = _subparsers(group)
     parser = groups[command.words[:-1]].add_parser(
         command.words[-1], help=command.summary, description=command.summary, parents=[_common()]
