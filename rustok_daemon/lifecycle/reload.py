@@ -43,10 +43,12 @@ class TreeReloader:
         self._one_at_a_time = trio.Lock()
 
     async def reload(self) -> Sequence[str]:
-        """Raises ``ConfigurationError``, and then nothing has changed.
+        """Raises ``ConfigurationError``, or ``ActorUnavailable`` while the tree starts; then nothing has changed.
 
         A child that cannot take its change over is said to, and the others get theirs: the new configuration is in force.
         """
+        if not self.tree.started.is_set():
+            raise ActorUnavailable(ROOT, "it is starting: reload once it is ready")
         async with self._one_at_a_time:
             new = await trio.to_thread.run_sync(self._load)
             collected = collect(new)

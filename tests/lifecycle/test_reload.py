@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from rustok_daemon.config import Configuration, ConfigurationError
+from rustok_daemon.supervision.errors import ActorUnavailable
 from rustok_daemon.supervision.refs import IncarnationFence, LocalRef
 from rustok_daemon.supervision.specs import State
 from rustok_daemon.telemetry import logs
@@ -170,6 +171,15 @@ async def test_the_log_level_reaches_loggers_that_are_long_made(
     said = capsys.readouterr().err
     assert '"two"' in said
     assert '"one"' not in said
+
+
+async def test_while_the_tree_starts_a_reload_is_refused_and_nothing_is_lost(run_life: RunLife, told: Told) -> None:
+    async with run_life(BOTH) as life:
+        started, life.tree.started = life.tree.started, trio.Event()
+        with pytest.raises(ActorUnavailable, match="it is starting"):
+            await life.reload(BOTH + '[stiff]\nword = "new"')
+        life.tree.started = started
+        assert await life.reloader.reload() == ["stiff: restarted with its new settings"]
 
 
 async def test_two_reloads_at_once_come_one_after_the_other(run_life: RunLife, told: Told) -> None:
