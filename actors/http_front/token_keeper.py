@@ -13,7 +13,7 @@ from rustok_daemon.supervision.actor import ViewRef
 from rustok_daemon.supervision.errors import ActorUnavailable, unwrap
 
 from .private_file import read_private, write_private
-from .token_sql import CHANNEL, EXISTS, FIND_ALL, REPLACE
+from .token_sql import CHANNEL, EXISTS, FIND_ALL, NEW, REPLACE
 from .tokens import TokenCache, hash_of, new_token
 
 if TYPE_CHECKING:
@@ -75,11 +75,15 @@ class TokenKeeper:
             try:
                 while True:
                     _, payload = await listener.receive()
-                    await self._hear(_named(payload))
+                    await self._hear(payload)
             finally:
                 self._read_at = trio.current_time()
 
-    async def _hear(self, hashed: bytes | None) -> None:
+    async def _hear(self, payload: str) -> None:
+        if payload.startswith(NEW):
+            self._cache.note_new()
+            return
+        hashed = _named(payload)
         self._cache.forget(hashed)
         if hashed is None or hashed == self._own:
             await self.ensure_admin_token()

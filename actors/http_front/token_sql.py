@@ -5,7 +5,8 @@ from __future__ import annotations
 from rustok_daemon.declarations import Migration
 
 CHANNEL = "rustok_token_invalidate"
-"""Its payload is the hash of the token that changed, in hex, or ``*``."""
+"""Its payload is the hash, in hex, of a token that is good no longer, or ``+`` and that of a new one, or ``*`` for all."""
+NEW = "+"
 
 CREATE = """
 create table rustok_tokens (
@@ -27,7 +28,7 @@ begin
         perform pg_notify('rustok_token_invalidate', encode(old.hash, 'hex'));
     end if;
     if tg_op <> 'DELETE' then
-        perform pg_notify('rustok_token_invalidate', encode(new.hash, 'hex'));
+        perform pg_notify('rustok_token_invalidate', '+' || encode(new.hash, 'hex'));
     end if;
     return null;
 end $$;

@@ -85,10 +85,14 @@ class TokenCache:
                     raise TokensUnavailable("the database did not say whose token this is") from error
         raise TokensUnavailable("too many tokens are being looked up")
 
-    def forget(self, hashed: bytes | None) -> None:
-        """This token has changed, or (``None``) any may have."""
+    def note_new(self) -> None:
+        """There is a new token: what was unknown may be known now. Tokens that are remembered stay so."""
         self._generation += 1
         self._unknown.clear()
+
+    def forget(self, hashed: bytes | None) -> None:
+        """This token is good no longer, or (``None``) any may not be."""
+        self.note_new()
         if hashed is None:
             self._known.clear()
         else:

@@ -111,6 +111,7 @@ ROUTES = (
     get(path="/things/{id}/parts/{part}", handler=echo),
     get(path="/things/special", handler=stream),
     get(path="/files/{tenant}/{key…}", handler=echo),
+    get(path="/files/{tenant}/sign", handler=stream),
     post(path="/measure", handler=measure),
     get(path="/fail", handler=fail),
     get(path="/refuse", handler=refuse),
@@ -137,9 +138,10 @@ async def test_a_handler_sees_the_call_and_never_asgi(tmp_path: Path) -> None:
         assert (await http.get("/files/t/a/b/c.txt")).json()["path"] == {"tenant": "t", "key": "a/b/c.txt"}
 
 
-async def test_a_path_without_names_wins_over_a_template(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/things/special", "/files/t/sign"])
+async def test_the_path_that_says_more_wins(tmp_path: Path, path: str) -> None:
     async with serving(ROUTES, tmp_path) as served, served.client() as http:
-        answer = await http.get("/things/special")
+        answer = await http.get(path)
         assert (answer.text, answer.headers["content-type"]) == ("0\n1\n2\n", "text/plain")
 
 
@@ -300,12 +302,17 @@ async def test_a_body_over_the_limit_is_413_whatever_the_route_does(tmp_path: Pa
             assert (answer.status_code, answer.json()["type"]) == (413, "urn:rustok:body-too-large")
 
 
-async def test_an_answer_that_fails_in_the_middle_is_cut_and_never_looks_whole(tmp_path: Path) -> None:
+async def test_an_answer_that_fails_in_the_middle_is_cut_never_looks_whole_and_is_logged_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with serving(ROUTES, tmp_path) as served:
         answer = await raw_exchange(served.port, b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b"begun" in answer
     assert not answer.endswith(b"0\r\n\r\n")
     assert answer.count(b"HTTP/1.1") == 1
+    logged = "".join(capsys.readouterr())
+    assert "RuntimeError: in the middle" in logged
+    assert logged.count("[error") == 1
 
 
 async def test_a_client_that_leaves_is_nobody_s_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

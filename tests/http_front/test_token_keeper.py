@@ -115,9 +115,23 @@ async def test_an_unknown_token_is_asked_for_every_5_s_and_at_once_when_one_is_m
         assert table.lookups == 2
         table.add("soon")
         assert table.listener is not None
-        table.listener.notify(tokens.hash_of(b"soon").hex())
+        table.listener.notify("+" + tokens.hash_of(b"soon").hex())
         await wait_all_tasks_blocked()
         assert await cache.verify(b"soon") is not None
+
+
+async def test_news_of_a_token_that_is_in_use_already_takes_nothing_away(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Its maker may use it before the notification of its own making arrives."""
+    table = FewRows()
+    table.add("fresh")
+    async with keeping(table, tmp_path) as cache:
+        assert await cache.verify(b"fresh") is not None
+        assert table.listener is not None
+        table.listener.notify("+" + tokens.hash_of(b"fresh").hex())
+        await wait_all_tasks_blocked()
+        assert cache.known(b"fresh") is not None
 
 
 async def test_a_lookup_that_a_revocation_overtook_is_not_kept(autojump_clock: MockClock, tmp_path: Path) -> None:

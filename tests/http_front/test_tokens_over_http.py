@@ -98,15 +98,28 @@ async def test_a_revocation_reaches_the_other_daemon(place: Path, url: str) -> N
                 await trio.sleep(0.01)
 
 
+async def test_a_revocation_holds_here_before_anybody_is_told(place: Path, url: str, postgres: PostgresProcess) -> None:
+    async with running(place, url) as part, part.client(part.token) as http:
+        secret = await make(part, "app", "supervisor:read")
+        assert await part.status("/v1/supervisor/tree", secret) == 200
+        database = url.partition("@/")[2].partition("?")[0]
+        silence = "alter table rustok_tokens disable trigger all"
+        await trio.to_thread.run_sync(postgres.psql, silence, database)
+        assert (await http.delete("/v1/tokens/app")).status_code == 204
+        assert await part.status("/v1/supervisor/tree", secret) == 401
+
+
 async def test_daemons_of_one_name_on_one_database_keep_their_own_admin_tokens(place: Path, url: str) -> None:
     (place / "a").mkdir()
     (place / "b").mkdir()
     async with running(place / "a", url) as one, running(place / "b", url) as other:
-        assert one.token != other.token
+        tokens = (one.token, other.token)
+        assert len(set(tokens)) == 2
         for _ in range(3):
-            for token in (one.token, other.token):
+            for token in tokens:
                 assert await one.status("/v1/tokens", token) == 200
                 assert await other.status("/v1/tokens", token) == 200
+        assert (one.token, other.token) == tokens
 
 
 async def test_a_revoked_admin_token_is_replaced_and_never_comes_back(place: Path, url: str) -> None:
