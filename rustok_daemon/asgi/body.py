@@ -101,7 +101,7 @@ class ChunkedBody:
             return self._keep(data, at, _MAX_LINE, "a chunk's first line is too long")
         match = _SIZE_LINE.fullmatch(data, at, end)
         if match is None:
-            raise _malformed("a chunk's size is malformed")
+            raise _fault(data, at, end + 2, "a chunk's size is malformed")
         self._begin(int(match[1], 16))
         return end + 2
 
@@ -136,22 +136,27 @@ class ChunkedBody:
         else:
             return self._keep(data, at, _MAX_TRAILERS, "the trailers are too long")
         if _TRAILERS.fullmatch(data, at, end) is None:
-            raise _malformed("a trailer is malformed")
+            raise _fault(data, at, end, "a trailer is malformed")
         self.complete = True
         return end
 
     def _keep(self, data: bytes, at: int, limit: int, detail: str) -> int:
         """Waits for the rest of a line, unless no rest can make it good."""
-        if len(data) - at >= limit:
-            raise _malformed(detail)
-        if WRONG_ANYWHERE.search(data, at):
-            raise _malformed("control characters, and line ends other than CR LF, are not allowed between chunks")
+        if len(data) - at >= limit or WRONG_ANYWHERE.search(data, at):
+            raise _fault(data, at, at + limit, detail)
         self._line = data[at:]
         return len(data)
 
 
 def too_large(limit: int) -> Refused:
     return Refused(413, "body-too-large", f"the body is larger than {limit} bytes")
+
+
+def _fault(data: bytes, start: int, end: int, detail: str) -> Refused:
+    """What is wrong between two places: first what a single byte shows, since it may have come alone."""
+    if WRONG_ANYWHERE.search(data, start, end):
+        return _malformed("control characters, and line ends other than CR LF, are not allowed between chunks")
+    return _malformed(detail)
 
 
 def _malformed(detail: str) -> Refused:

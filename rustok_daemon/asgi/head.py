@@ -109,9 +109,10 @@ class HeadReader:
         limit = position + self._max
         if _NOT_A_START.match(buffer, position) and position < len(buffer):
             raise _bad("this is not a request")
-        if WRONG_ANYWHERE.search(buffer, max(position, position + self._seen - 1), limit):
-            raise _bad("control characters, and line ends other than CR LF, are not allowed in a head")
         end = buffer.find(_END, max(position, position + self._seen - 3), limit)
+        checked = limit if end < 0 else end + len(_END)
+        if WRONG_ANYWHERE.search(buffer, max(position, position + self._seen - 1), checked):
+            raise _bad("control characters, and line ends other than CR LF, are not allowed in a head")
         if end >= 0:
             raise _bad("the request line or a header is malformed")
         if len(buffer) > limit:

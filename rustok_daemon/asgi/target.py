@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from .errors import Refused
 
-_ABSOLUTE = re.compile(rb"https?://([^/?@]+)([^?]*)(?:\?(.*))?", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?@]+)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
 
 
 def split(target: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[str, bytes, bytes]:
