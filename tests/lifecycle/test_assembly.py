@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from rustok_daemon.supervision.specs import ChildSpec, Kind, Overflow, Restart, 
 from tests.lifecycle.conftest import DRAIN, child, supervisor
 
 
+Load = Callable[[str], Configuration]
+
+
 @pytest.fixture
-def loaded(tmp_path: Path) -> object:
+def loaded(tmp_path: Path) -> Load:
     def loaded(text: str) -> Configuration:
         (tmp_path / "supervisor.toml").write_text(text)
         return load(LoadOptions(config=tmp_path / "supervisor.toml"), {})
@@ -22,7 +26,7 @@ def loaded(tmp_path: Path) -> object:
     return loaded
 
 
-def test_every_key_of_a_child_reaches_its_specification(loaded) -> None:  # type: ignore[no-untyped-def]
+def test_every_key_of_a_child_reaches_its_specification(loaded: Load) -> None:
     keys = (
         'restart = "transient"',
         'shutdown = "7s"',
@@ -36,7 +40,7 @@ def test_every_key_of_a_child_reaches_its_specification(loaded) -> None:  # type
     assert (spec.overflow, spec.backoff.limit, spec.kind) == (Overflow.DROP_OLDEST, 9, Kind.ACTOR)
 
 
-def test_every_key_of_a_supervisor_too_and_what_is_left_of_the_whole_is_its_shutdown(loaded) -> None:  # type: ignore[no-untyped-def]
+def test_every_key_of_a_supervisor_too_and_what_is_left_of_the_whole_is_its_shutdown(loaded: Load) -> None:
     group = supervisor("group", 'strategy = "rest_for_one"', "intensity = 9", 'period = "1m"', "max_children = 4")
     root = tree_spec(loaded('[supervisor]\nstrategy = "one_for_all"\n' + group + child("stiff", "Stiff", depth=2)))
     assert root.strategy is Strategy.ONE_FOR_ALL
@@ -47,7 +51,7 @@ def test_every_key_of_a_supervisor_too_and_what_is_left_of_the_whole_is_its_shut
     assert [below.id for below in spec.children] == ["stiff"]
 
 
-def test_the_defaults_are_the_contracts(loaded) -> None:  # type: ignore[no-untyped-def]
+def test_the_defaults_are_the_contracts(loaded: Load) -> None:
     root = tree_spec(loaded(child("stiff", "Stiff")))
     (spec,) = root.children
     assert (root.strategy, root.intensity, root.period) == (Strategy.ONE_FOR_ONE, 3, 5)
@@ -57,17 +61,17 @@ def test_the_defaults_are_the_contracts(loaded) -> None:  # type: ignore[no-unty
     assert (rule.first, rule.limit, rule.factor, rule.jitter, rule.reset_after) == (0.1, 30, 2, 0.2, 60)
 
 
-def test_the_drain_is_last_to_start_wherever_a_layer_puts_others(loaded) -> None:  # type: ignore[no-untyped-def]
+def test_the_drain_is_last_to_start_wherever_a_layer_puts_others(loaded: Load) -> None:
     assert [spec.id for spec in tree_spec(loaded(DRAIN + child("stiff", "Stiff"))).children] == ["stiff", "drain"]
 
 
-def test_a_child_the_configuration_does_not_want_is_not_there_and_declares_nothing(loaded) -> None:  # type: ignore[no-untyped-def]
+def test_a_child_the_configuration_does_not_want_is_not_there_and_declares_nothing(loaded: Load) -> None:
     found = loaded(child("unwanted", "Unwanted") + child("stiff", "Stiff"))
     assert [spec.id for spec in tree_spec(found).children] == ["stiff"]
     assert collect(found).actors == ("stiff",)
 
 
-def test_with_urls_given_no_server_of_ours_is_run(loaded) -> None:  # type: ignore[no-untyped-def]
+def test_with_urls_given_no_server_of_ours_is_run(loaded: Load) -> None:
     servers = (
         '[[supervisor.children]]\nid = "postgres"\nstart = "rustok_daemon.postgres:EmbeddedPostgres"\n'
         '[[supervisor.children]]\nid = "redis"\nstart = "rustok_daemon.redis:EmbeddedRedis"\n'
