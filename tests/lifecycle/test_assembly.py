@@ -13,7 +13,6 @@ from rustok_daemon.lifecycle.assembly import collect, tree_spec
 from rustok_daemon.supervision.specs import ChildSpec, Kind, Overflow, Restart, Strategy, SupervisorSpec
 from tests.lifecycle.conftest import DRAIN, child, supervisor
 
-
 Load = Callable[[str], Configuration]
 
 
