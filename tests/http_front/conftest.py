@@ -1,42 +1,9 @@
-"""Servers and short directories for the tests of this folder."""
+"""What the tests of this folder share."""
 
 from __future__ import annotations
 
-import itertools
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
+from tests.http_front.fixtures import own_postgres as own_postgres
+from tests.http_front.fixtures import place as place
+from tests.http_front.fixtures import postgres as postgres
+from tests.http_front.fixtures import url as url
 from tests.redis_servers import redis_server as redis_server
-from tests.servers import PostgresProcess
-
-_serial = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresProcess]:
-    """One server for the tests that leave it in peace."""
-    with PostgresProcess.running() as server:
-        yield server
-
-
-@pytest.fixture
-def url(postgres: PostgresProcess) -> str:
-    """A fresh database."""
-    return postgres.create_database(f"front{next(_serial)}")
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresProcess]:
-    """For tests that stop or freeze it."""
-    with PostgresProcess.running() as server:
-        yield server
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory whose path is short enough for a unix socket in it."""
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="hf-") as directory:
-        yield Path(directory)
