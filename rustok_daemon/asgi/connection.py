@@ -198,17 +198,15 @@ class Connection:
             if failure is None:
                 _log.error("the application ended without a whole response", method=scope["method"], path=scope["path"])
             exchange.refuse(problems.failed())
-        self._note_end(exchange)
-        if exchange.leaves_unread:
-            await self._linger()
-        return False
-
-    def _note_end(self, exchange: Exchange) -> None:
-        if exchange.refused is not None and not exchange.response.begun:
-            self._server.note_refusal(exchange.refused)
-        elif not exchange.complete:
+        if exchange.complete or not exchange.response.begun:
+            if exchange.refused is not None and not exchange.complete:
+                self._server.note_refusal(exchange.refused)
+            if exchange.leaves_unread:
+                await self._linger()
+        else:
             self._server.stats.cut += 1
             self.wire.reset_on_close()
+        return False
 
     async def _serve_websocket(self, head: Head, scope: Scope) -> None:
         self._session = WebSocketSession(self.wire, self._server, head)
