@@ -86,11 +86,7 @@ class HttpFront(Actor[HttpFrontSettings]):
         self._keeper = TokenKeeper(tokens, database, settings.token_file, settings.token_name, context.log)
         self._health = HealthDesk(context, settings.collected.health_checks, redis=settings.redis)
         self._server: Server | None = None
-        routes = [
-            _as_configured(route, settings.http)
-            for route in settings.collected.routes
-            if settings.metrics or route.path != METRICS_PATH
-        ]
+        routes = _served(settings)
         self._application = Application(routes, surroundings_of(context, settings.http, self._metrics))
         context.publish(TokenDirectory, tokens)
         context.publish(Desk, Desk(health=self._health, tokens=tokens, documents=Documents(routes)))
@@ -125,17 +121,17 @@ class HttpFront(Actor[HttpFrontSettings]):
         return Drained() if self._server is None else await self._server.drain(message.within)
 
 
-def _token_name(daemon: DaemonSettings) -> str:
-    """Of the local admin token: daemons that share a database, even under one name, must not replace each other's."""
-    place = f"{socket.gethostname()}:{daemon.data_dir.absolute()}"
-    return f"local-{daemon.name[:48]}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
-
-
-def _as_configured(route: Route, http: HttpSettings) -> Route:
-    """``/metrics`` is open unless the configuration asks for a token."""
-    if route.path == METRICS_PATH and http.metrics_token:
-        return msgspec.structs.replace(route, scope=_METRICS_SCOPE)
-    return route
+def _served(settings: HttpFrontSettings) -> list[Route]:
+    """What all actors declare; ``/metrics`` as the configuration wants it: open, with a token, or not at all."""
+    routes = settings.collected.routes
+    if not settings.metrics:
+        return [route for route in routes if route.path != METRICS_PATH]
+    if not settings.http.metrics_token:
+        return list(routes)
+    return [
+        msgspec.structs.replace(route, scope=_METRICS_SCOPE) if route.path == METRICS_PATH else route
+        for route in routes
+    ]
 
 
 def _local_token_name(daemon: DaemonSettings) -> str:

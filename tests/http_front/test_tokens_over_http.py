@@ -191,3 +191,9 @@ async def test_with_metrics_token_the_metrics_want_one(place: Path, url: str) ->
         async with part.client(part.token) as http:
             document = (await http.get("/openapi.json")).json()
         assert document["paths"]["/metrics"]["get"]["x-scope"] == "supervisor:read"
+
+
+async def test_without_metrics_there_is_no_such_route(place: Path, url: str) -> None:
+    async with running(place, url, telemetry__metrics="false") as part, part.client() as http:
+        assert await part.status("/metrics") == 404
+        assert "/metrics" not in (await http.get("/openapi.json")).json()["paths"]
