@@ -46,10 +46,11 @@ class ActorRef(Protocol):
         """As ``tell_nowait``, but waits for room where overflow is ``wait``. No checkpoint while there is room."""
 
     async def ask(self, request: Request[ReplyT], *, within: float) -> ReplyT:
-        """Sends and waits at most ``within`` seconds.
+        """Sends, waiting for room where overflow is ``wait``, and waits at most ``within`` seconds in all: a finite number.
 
         Raises ``AskTimeout``, ``ActorUnavailable`` (at once when the actor is stopped, stopping or dies before it
-        answers), ``MailboxFull``, or what the handler raised. A reply that comes too late is dropped and counted.
+        answers), ``MailboxFull``, ``Fenced``, or what the handler raised as its answer (``ReplyError``). A reply that
+        comes too late is dropped and counted; a request whose asker gave up is not begun.
         """
 
 
@@ -201,8 +202,9 @@ class Actor(Generic[SettingsT]):
             async def on_greet(self, message: Greet) -> str: ...
 
     Order of a life: ``setup``, then ``context.ready()``, then the mailbox beside ``background``, then ``teardown``
-    (shielded, within the shutdown budget). An exception that leaves any of them ends the incarnation, and the
-    supervisor's rules apply. What a handler raises as its answer (``ReplyError`` and below) goes to the asker alone.
+    (shielded, but cut off when the shutdown budget is used up). An exception that leaves any of them ends the incarnation,
+    and the supervisor's rules apply. What a handler raises as its answer (``ReplyError`` and below) goes to the asker
+    alone.
     """
 
     section: ClassVar[str | None] = None
@@ -244,7 +246,7 @@ class Actor(Generic[SettingsT]):
         """Runs beside the mailbox; returning is fine, raising ends the incarnation."""
 
     async def teardown(self) -> None:
-        """Runs at the end of the incarnation, shielded, within the shutdown budget."""
+        """Runs at the end of the incarnation, shielded; cancelled when its ``shutdown``, or the whole stop, is over."""
 
     def reconfigure(self, settings: SettingsT) -> bool:
         """Takes new settings over while running and says ``True``, or ``False``: then the child is restarted."""

@@ -53,6 +53,7 @@ def _traffic(place: Place) -> dict[str, Any]:
         },
         "messages": place.times.count,
         "dead_letters": place.dead_letters,
+        "late_replies": place.late_replies,
         "rate": round(place.rate, 2),
         "busy": round(place.busy, 4),
         "handler_ms": {

@@ -339,7 +339,7 @@ def test_s19_an_id_is_given_once_among_siblings(stage: Stage) -> None:
         root(stage, "a", "a")
 
 
-async def test_an_id_is_given_once_in_the_whole_tree(stage: Stage) -> None:
+async def test_s25_an_id_is_given_once_in_the_whole_tree(stage: Stage) -> None:
     """Children are found by it, wherever they are; one of two would have taken the other's mailbox."""
     inner = SupervisorSpec(id="inner", children=stage.children("a"))
     with pytest.raises(BadSpecification, match="child 'a': id must be given once in the whole tree"):
@@ -470,6 +470,18 @@ async def test_c06_many_dynamic_children_cost_each_no_more_than_few(stage: Stage
     async with stage.running(dynamic(stage, Restart.TEMPORARY)) as tree:
         few = min([await seconds(50) for _ in range(3)])
         assert await seconds(500) < few * 50, "OTP's bound; a list that is searched would pass it by far at its sizes"
+
+
+async def test_c07_many_static_children_start_and_stop_in_time_that_grows_with_their_number(stage: Stage) -> None:
+    async def seconds(count: int) -> float:
+        spec = SupervisorSpec(id="root", children=stage.children(*(f"c{number}" for number in range(count))))
+        began = time.perf_counter()
+        async with Stage().running(spec):
+            pass
+        return time.perf_counter() - began
+
+    few = min([await seconds(30) for _ in range(3)])
+    assert await seconds(900) < few * 300, "OTP's bound: ten times what is linear"
 
 
 # -- reload -------------------------------------------------------------------------------------------------------------------
