@@ -91,6 +91,8 @@ def authority_identity(text: str) -> Identity:
         return host_identity(port)
     if port and not (port.isascii() and port.isdigit()):
         raise InvalidIdentifier("a port is a number")
+    if host.rstrip() != host:
+        raise InvalidIdentifier("the port follows the host without a space")
     return host_identity(host)
 
 
@@ -105,9 +107,11 @@ def is_servable(identity: Identity) -> bool:
             return len(identity.value) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, identity.value.split(".")))
 
 
-def identities_of(id: UUID, slug: str, domain: str | None) -> tuple[Identity, ...]:
+def identities_of(id: UUID, slug: str | None, domain: str | None) -> tuple[Identity, ...]:
     """The servable names of a row of ``tenants``: one that is not canonical in the table is found by no look-up."""
-    names = [Identity("uuid", str(id)), Identity("slug", slug)]
+    names = [Identity("uuid", str(id))]
+    if slug is not None:
+        names.append(Identity("slug", slug))
     if domain is not None:
         names.append(Identity("host", domain))
     return tuple(filter(is_servable, names))

@@ -25,7 +25,7 @@ PUBLISHER_LOCK = 0x727573746F6B0001
 TAKE_PUBLISHER_LOCK = "select pg_try_advisory_lock($1::bigint)"
 
 TENANT_NAMES = """
-select id, slug, domain
+select id, coalesce(slug, '') as slug, domain
 from tenants
 where $1::uuid is null or id > $1
 order by id

@@ -76,10 +76,10 @@ class TenantResolver(Actor[TenantSettings]):
             probes=rule.probes,
             metrics=metrics.breaker,
         )
-        loader = Loader(database, settings.load_timeout)
+        loader = Loader(database, settings.load_timeout, self.context.log)
         self._directory = Directory(loader.load, settings, self._breaker, metrics.cache)
         metrics.cache.watch(self._directory.sizes)
-        self._writer = Writer(database, self._directory, settings.default_id)
+        self._writer = Writer(database, self._directory, settings.default_id, self.context.log)
         self.context.publish(ResolveDesk, ResolveDesk(Identification(settings), self.authorizers))
         self.context.publish(TenantDirectory, self._directory)
 

@@ -5,7 +5,7 @@ Nothing is guessed: what names nobody is an error, never silently the default te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -40,9 +40,22 @@ class Identification:
     def __init__(self, settings: TenantSettings) -> None:
         self._default = Identity("uuid", str(settings.default_id))
         self._header = settings.header_name.lower().encode("ascii")
+        self._tenant_headers = frozenset((self._header, _SLUG_HEADER))
         self._fallback = settings.fallback == "default_tenant"
         self._bases = sorted((host_identity(base).value for base in settings.base_domains), key=len, reverse=True)
         self._resolution = settings.resolution if settings.enabled else "single"
+
+    def refuse_contradictions(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Who reads a repeated header takes the first value, the last, or all: two that differ name nobody.
+
+        Raises ``InvalidIdentifier``.
+        """
+        if self._resolution != "header":
+            return
+        seen: dict[bytes, bytes] = {}
+        for name, value in headers:
+            if name in self._tenant_headers and seen.setdefault(name, value) != value:
+                raise InvalidIdentifier(f"the header {name.decode()} is given twice, with different values")
 
     def identify(self, headers: Mapping[bytes, bytes], host: str | None) -> Named:
         """``headers`` with lower-case names; ``host`` by the trust policy. Raises ``InvalidIdentifier``, ``UnknownDomain``."""
@@ -85,6 +98,8 @@ class Identification:
 def _host(host: str | None) -> Identity:
     if host is None:
         raise InvalidIdentifier("the request names no host")
+    if not host.isascii():
+        raise InvalidIdentifier("a host header holds ASCII only")
     return authority_identity(host)
 
 

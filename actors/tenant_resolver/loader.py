@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from actors.identities import Identity
 from actors.messages import Tenant
+from rustok_daemon.postgres.errors import QueryFailed, UnreadableValue
 from rustok_daemon.postgres.interface import Database, Row
 from rustok_daemon.supervision.actor import ViewRef
 
 from .sql import LOAD
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
 
 class Loader:
     """Reads through the pool, within ``within`` seconds."""
 
-    def __init__(self, database: ViewRef[Database], within: float) -> None:
+    def __init__(self, database: ViewRef[Database], within: float, log: FilteringBoundLogger) -> None:
         self._database = database
         self._within = within
+        self._log = log
+        self._last_reason: str | None = None
 
     async def load(self, identity: Identity) -> Tenant | None:
         """``None``: nobody has this name. Raises ``DatabaseError``, ``ActorUnavailable``."""
         sql = LOAD[identity.kind]
-        row = await self._database.get().fetchrow(sql, identity.value, name="select tenants", within=self._within)
-        return None if row is None else tenant_of(row)
+        try:
+            row = await self._database.get().fetchrow(sql, identity.value, name="select tenants", within=self._within)
+            return None if row is None else tenant_of(row)
+        except (QueryFailed, UnreadableValue) as error:
+            self._tell(identity, str(error))
+            raise
+
+    def _tell(self, identity: Identity, reason: str) -> None:
+        """Once for each reason: those who ask are told no more than that it failed, as often as they ask."""
+        if reason != self._last_reason:
+            self._last_reason = reason
+            self._log.error("a tenant could not be read", kind=identity.kind, name=identity.value, reason=reason)
 
 
 def tenant_of(row: Row) -> Tenant:
-    return Tenant(
-        id=row["id"],
-        name=row["name"],
-        slug=row["slug"],
-        domain=row["domain"],
-        settings=msgspec.Raw(row["settings"].encode()),
-        is_active=row["is_active"],
-        default_locale=row["default_locale"],
-    )
+    """Raises ``UnreadableValue`` for what RusToK's columns cannot hold, as long as they are RusToK's."""
+    columns = {name: row[name] for name in Tenant.__struct_fields__}
+    try:
+        return msgspec.convert({**columns, "settings": json_of(row, "settings")}, Tenant)
+    except msgspec.ValidationError as error:
+        raise UnreadableValue(f"tenant {row['id']}: {error}") from error
+
+
+def json_of(row: Row, column: str) -> msgspec.Raw:
+    """The JSON that a statement cast to text. Raises ``UnreadableValue``."""
+    text = row[column]
+    if not isinstance(text, str):
+        raise UnreadableValue(f"{column} holds no JSON")
+    return msgspec.Raw(text.encode())

@@ -12,10 +12,9 @@ from rustok_daemon.declarations import Route
 from rustok_daemon.postgres.interface import Database, Row
 
 from . import sql
-from .bounds import check_settings
 from .records import LocaleState, Module, ModuleState, TenantLocale, locale_of, module_of
 from .resolve_routes import UNKNOWN
-from .tenant_routes import asked, tenant_id
+from .tenant_routes import asked, refuse_too_big, tenant_id
 from .writes import PutLocale, PutModule
 
 _MODULE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -34,7 +33,7 @@ async def put_module(call: Call) -> Module:
     if _MODULE.fullmatch(slug) is None:
         raise Problem(404, ProblemType.NOT_FOUND, "a module's slug has 1 to 64 of a-z, 0-9, - and _", field="slug")
     if isinstance(state.settings, dict):
-        check_settings(state.settings)
+        refuse_too_big(state.settings)
     return await asked(call, PutModule(tenant_id(call), slug, state))
 
 

@@ -54,7 +54,7 @@ def _parsed(query: bytes) -> Identity | None:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST)
     except ValueError:
-        raise BadQuery(None, "the query is not percent-encoded UTF-8") from None
+        raise BadQuery(None, f"the query is not percent-encoded UTF-8 with at most {_MOST} parameters") from None
     if not pairs:
         return None
     for name, _ in pairs:

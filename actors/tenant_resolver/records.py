@@ -13,7 +13,7 @@ from rustok_daemon.api.json_values import MAX_DEPTH
 from rustok_daemon.postgres.interface import Row
 
 from .bounds import DEEPEST
-from .loader import tenant_of
+from .loader import json_of, tenant_of
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
 ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
@@ -114,7 +114,7 @@ def record_of(row: Row) -> TenantRecord:
 
 
 def module_of(row: Row) -> Module:
-    settings = msgspec.Raw(row["settings"].encode())
+    settings = json_of(row, "settings")
     return Module(slug=row["module_slug"], enabled=row["enabled"], settings=settings, updated_at=row["updated_at"])
 
 

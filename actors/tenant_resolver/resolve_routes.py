@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def resolve(scope: Scope, receive: Receive, send: Send) -> None:
     call: RawCall = scope["state"]["rustok"]
-    named = _named(call, scope["query_string"])
+    named = _named(call, scope)
     resolution = await _resolved(call.view(TenantDirectory), named)
     tenant = _served(resolution, named)
     body = _encode(tenant)
@@ -43,6 +44,7 @@ async def authorize(scope: Scope, receive: Receive, send: Send) -> None:
     if call.peer is not None and call.peer not in desk.authorizers:
         raise Problem(403, ProblemType.FORBIDDEN, "only peers in http.authorize_from may ask this")
     try:
+        desk.identification.refuse_contradictions(scope["headers"])
         named = desk.identification.identify(call.headers, effective_host(call.headers, trusted=True))
     except InvalidIdentifier:
         raise _denied("invalid") from None
@@ -63,12 +65,14 @@ def _denied(reason: str) -> Problem:
     return Problem(403, _DENIALS[reason], f"the tenant is {reason}", headers={"X-Tenant-Reason": reason})
 
 
-def _named(call: RawCall, query: bytes) -> Named:
+def _named(call: RawCall, scope: Scope) -> Named:
     try:
-        identity = identity_of(query)
+        identity = identity_of(scope["query_string"])
         if identity is not None:
             return Named(identity)
-        return call.view(ResolveDesk).identification.identify(call.headers, call.host)
+        identification = call.view(ResolveDesk).identification
+        identification.refuse_contradictions(scope["headers"])
+        return identification.identify(call.headers, call.host)
     except BadQuery as error:
         raise Problem(400, INVALID, str(error), field=error.field) from None
     except InvalidIdentifier as error:
@@ -98,7 +102,14 @@ def _served(resolution: Resolution, named: Named) -> Tenant:
 
 
 def _tenant_headers(tenant: Tenant) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
-    return (b"x-tenant-id", str(tenant.id).encode()), (b"x-tenant-slug", tenant.slug.encode())
+    return (b"x-tenant-id", str(tenant.id).encode()), (b"x-tenant-slug", _header_value(tenant.slug))
+
+
+def _header_value(slug: str) -> bytes:
+    """Percent-encoded when a header cannot hold it as it is: RusToK's table takes any text."""
+    if slug.isascii() and slug.isprintable() and " " not in slug:
+        return slug.encode()
+    return quote(slug, safe="").encode()
 
 
 def _cache_header(resolution: Resolution) -> tuple[bytes, bytes]:

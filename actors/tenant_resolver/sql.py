@@ -44,27 +44,16 @@ returning id, name, slug, domain, settings::text as settings, is_active, default
 """
 UPDATE = """
 update tenants
-set name = $2, slug = $3, domain = $4, settings = $5, is_active = $6, default_locale = $7, updated_at = now()
+set name = $2, slug = $3, domain = $4, settings = coalesce($5::text::jsonb, settings), is_active = $6,
+    default_locale = $7, updated_at = now()
 where id = $1
 returning id, name, slug, domain, settings::text as settings, is_active, default_locale, created_at, updated_at
 """
 DELETE = "delete from tenants where id = $1 returning id, slug, domain"
 EXISTS = "select exists (select from tenants where id = $1)"
 
-ANNOUNCE = """
-select pg_notify(
-    'rustok_tenant_invalidate',
-    coalesce(
-        (
-            select json_build_array('uuid:' || id, 'slug:' || slug)::jsonb
-                || case when domain is null then '[]' else jsonb_build_array('host:' || domain) end
-            from tenants
-            where id = $1
-        ),
-        jsonb_build_array('uuid:' || $1::uuid)
-    )::text
-)
-"""
+NAMES = "select slug, domain from tenants where id = $1"
+ANNOUNCE = "select pg_notify('rustok_tenant_invalidate', $1)"
 """Says it to every daemon, and by the one that publishes to RusToK's servers, as the triggers do for a change."""
 
 MODULES = """

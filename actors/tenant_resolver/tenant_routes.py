@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,7 @@ from rustok_daemon.postgres.interface import Database
 from rustok_daemon.supervision.actor import Request
 
 from . import sql
-from .bounds import check_settings
+from .bounds import TooBig, check_settings
 from .records import NewTenant, TenantPatch, TenantRecord, record_of
 from .resolve_routes import UNKNOWN
 from .writes import CreateTenant, DeleteTenant, InvalidateTenant, Refused, UpdateTenant, Why
@@ -32,7 +32,9 @@ _PROBLEMS: dict[Why, tuple[int, str, str | None]] = {
     "domain_taken": (409, "domain-taken", "domain"),
     "default_tenant": (409, "default-tenant", None),
     "in_use": (409, "tenant-in-use", None),
+    "settings_too_big": (422, ProblemType.INVALID_BODY, "settings"),
     "rejected": (422, ProblemType.INVALID_BODY, None),
+    "unreadable": (500, ProblemType.INTERNAL_ERROR, None),
     "unavailable": (503, ProblemType.UNAVAILABLE, None),
     "outcome_unknown": (503, ProblemType.OUTCOME_UNKNOWN, None),
 }
@@ -72,7 +74,7 @@ async def list_tenants(call: Call) -> Page[TenantRecord]:
 async def create(call: Call) -> Reply:
     new: NewTenant = call.body
     _check_slug(new.slug)
-    check_settings(new.settings)
+    refuse_too_big(new.settings)
     made = await asked(call, CreateTenant(new))
     return Reply(status=201, body=made, headers={"Location": f"/v1/tenants/{made.id}"})
 
@@ -89,7 +91,7 @@ async def update(call: Call) -> TenantRecord:
     if isinstance(patch.slug, str):
         _check_slug(patch.slug)
     if isinstance(patch.settings, dict):
-        check_settings(patch.settings)
+        refuse_too_big(patch.settings)
     return await asked(call, UpdateTenant(tenant_id(call), patch))
 
 
@@ -100,6 +102,14 @@ async def delete(call: Call) -> None:
 async def invalidate(call: Call) -> Reply:
     announced = await asked(call, InvalidateTenant(tenant_id(call)))
     return Reply(status=202, body=Invalidation(announced=announced))
+
+
+def refuse_too_big(settings: dict[str, Any]) -> None:
+    """Raises ``Problem`` 422."""
+    try:
+        check_settings(settings)
+    except TooBig as error:
+        raise Problem(422, ProblemType.INVALID_BODY, f"settings: {error}", field="settings") from None
 
 
 def _check_slug(slug: str) -> None:

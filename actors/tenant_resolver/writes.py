@@ -6,22 +6,31 @@ once, also when its outcome is not known.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import msgspec
+import trio
 
 from actors.identities import Identity, identities_of
 from actors.ids import new_id
 from actors.messages import TenantDirectory
-from rustok_daemon.postgres.errors import DatabaseUnavailable, OutcomeUnknown, QueryFailed
-from rustok_daemon.postgres.interface import Connection, Database
+from rustok_daemon.postgres.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    QueryFailed,
+    UnreadableValue,
+)
+from rustok_daemon.postgres.interface import Connection, Database, Row
 from rustok_daemon.supervision.actor import Request, ViewRef
 from rustok_daemon.supervision.errors import ActorUnavailable, ReplyError
 
 from . import sql
+from .bounds import TooBig
+from .merging import merged_settings
 from .records import (
     LocaleState,
     Module,
@@ -35,9 +44,15 @@ from .records import (
     record_of,
 )
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
 _WITHIN = 10.0
+_ANNOUNCED_WITHIN = 2.0
 _UNIQUE = "23505"
 _FOREIGN_KEY = "23503"
+_OF_THE_DATA = ("22", "23", "44", "P0")
+"""Classes of SQLSTATE that speak of what was to be written: bad data, a constraint, a view's check, a trigger's own word."""
 
 Why = Literal[
     "unknown_tenant",
@@ -45,7 +60,9 @@ Why = Literal[
     "domain_taken",
     "default_tenant",
     "in_use",
+    "settings_too_big",
     "rejected",
+    "unreadable",
     "unavailable",
     "outcome_unknown",
 ]
@@ -93,10 +110,13 @@ class InvalidateTenant(Request[bool], frozen=True):
 class Writer:
     """Carries the requests out. Raises ``Refused``."""
 
-    def __init__(self, database: ViewRef[Database], directory: TenantDirectory, default_id: UUID) -> None:
+    def __init__(
+        self, database: ViewRef[Database], directory: TenantDirectory, default_id: UUID, log: FilteringBoundLogger
+    ) -> None:
         self._database = database
         self._directory = directory
         self._default_id = default_id
+        self._log = log
 
     async def create(self, new: NewTenant) -> TenantRecord:
         id = new_id()
@@ -104,8 +124,7 @@ class Writer:
             row = await connection.fetchrow(
                 sql.INSERT, id, new.name, new.slug, new.domain, new.settings, new.is_active, new.default_locale
             )
-        assert row is not None
-        return record_of(row)
+            return record_of(_written(row))
 
     async def update(self, id: UUID, patch: TenantPatch) -> TenantRecord:
         given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
@@ -116,8 +135,7 @@ class Writer:
             after = _merged(before, given)
             names.update(identities_of(id, after["slug"], after["domain"]))
             row = await connection.fetchrow(sql.UPDATE, id, *after.values())
-        assert row is not None
-        return record_of(row)
+            return record_of(_written(row))
 
     async def delete(self, id: UUID) -> None:
         if id == self._default_id:
@@ -134,8 +152,7 @@ class Writer:
         async with self._changing("insert tenant_modules", tenant_id) as connection:
             await _locked(connection, tenant_id)
             row = await connection.fetchrow(sql.PUT_MODULE, new_id(), tenant_id, slug, state.enabled, settings)
-        assert row is not None
-        return module_of(row)
+            return module_of(_written(row))
 
     async def put_locale(self, tenant_id: UUID, locale: str, state: LocaleState) -> TenantLocale:
         """One default a tenant: the one before it gives way (RusToK's later schema refuses two)."""
@@ -154,17 +171,32 @@ class Writer:
                 state.is_default,
                 state.fallback_locale,
             )
-        assert row is not None
-        return locale_of(row)
+            return locale_of(_written(row))
 
     async def invalidate(self, id: UUID) -> bool:
-        """Here at once; elsewhere by the channel, as if the tenant had changed."""
+        """Here at once; elsewhere by the channel, as if the tenant had changed.
+
+        An absence may be cached under a name that the tenant has got since, so its names are read. While that cannot be
+        done nothing that is cached is believed: tenants are read again before they are fresh, absences are forgotten.
+        """
         self._directory.invalidate((Identity("uuid", str(id)),))
         try:
-            await self._database.get().execute(sql.ANNOUNCE, id, name="notify tenants", within=2.0)
-        except (DatabaseUnavailable, ActorUnavailable):
+            with trio.fail_after(_ANNOUNCED_WITHIN):
+                self._directory.invalidate(await self._announced(id))
+        except (DatabaseError, ActorUnavailable, trio.TooSlowError) as error:
+            self._directory.gap()
+            self._log.warning("an invalidation was not announced", tenant=str(id), reason=str(error) or "too slow")
             return False
         return True
+
+    async def _announced(self, id: UUID) -> Iterable[Identity]:
+        """Tells the other daemons. Returns the names it has told."""
+        database = self._database.get()
+        row = await database.fetchrow(sql.NAMES, id, name="select tenants names")
+        names = _names(id, row)
+        message = msgspec.json.encode([f"{name.kind}:{name.value}" for name in names]).decode()
+        await database.execute(sql.ANNOUNCE, message, name="notify tenants")
+        return names
 
     @asynccontextmanager
     async def _changing(
@@ -178,11 +210,41 @@ class Writer:
     async def _transaction(self, name: str, names: set[Identity]) -> AsyncIterator[Connection]:
         """``names`` may grow in the block; they are invalidated at its end, without a checkpoint after the commit."""
         try:
-            with _as_answers():
+            with self._as_answers(name):
                 async with self._database.get().transaction(name=name, within=_WITHIN) as connection:
                     yield connection
         finally:
             self._directory.invalidate(names)
+
+    @contextmanager
+    def _as_answers(self, name: str) -> Iterator[None]:
+        """What the asker is told; what it cannot mend is told to the operator."""
+        try:
+            yield
+        except QueryFailed as error:
+            refusal = _refusal(error)
+            if refusal.why == "unavailable":
+                self._log.error("a statement failed", statement=name, sqlstate=error.sqlstate, reason=str(error))
+            raise refusal from error
+        except UnreadableValue as error:
+            self._log.error("a row cannot be read", statement=name, reason=str(error))
+            raise Refused("unreadable", "the database holds a value of this tenant that cannot be read") from error
+        except OutcomeUnknown as error:
+            text = "the database was lost during the commit: look before trying again"
+            raise Refused("outcome_unknown", text) from error
+        except (DatabaseUnavailable, ActorUnavailable) as error:
+            raise Refused("unavailable", "the database is not available") from error
+
+
+def _names(id: UUID, row: Row | None) -> tuple[Identity, ...]:
+    return (Identity("uuid", str(id)),) if row is None else identities_of(id, row["slug"], row["domain"])
+
+
+def _written(row: Row | None) -> Row:
+    """Raises ``Refused``: a trigger may drop a row without an error."""
+    if row is None:
+        raise Refused("rejected", "a rule of the database forbids this")
+    return row
 
 
 async def _locked(connection: Connection, id: UUID) -> TenantRecord:
@@ -193,41 +255,21 @@ async def _locked(connection: Connection, id: UUID) -> TenantRecord:
 
 
 def _merged(before: TenantRecord, given: dict[str, Any]) -> dict[str, Any]:
-    """The columns of ``UPDATE``, in its order."""
-    settings = msgspec.json.decode(before.settings)
+    """The columns of ``UPDATE``, in its order; settings that are not given stay as they are, to the last digit."""
+    settings = None
+    if "settings" in given:
+        try:
+            settings = merged_settings(bytes(before.settings), given["settings"])
+        except TooBig as error:
+            raise Refused("settings_too_big", f"settings, with this merged into them: {error}") from None
     return {
         "name": given.get("name", before.name),
         "slug": given.get("slug", before.slug),
         "domain": given.get("domain", before.domain),
-        "settings": merge(settings, given["settings"]) if "settings" in given else settings,
+        "settings": settings,
         "is_active": given.get("is_active", before.is_active),
         "default_locale": given.get("default_locale", before.default_locale),
     }
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2: members are merged, ``null`` removes, everything else replaces."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged
-
-
-@contextmanager
-def _as_answers() -> Iterator[None]:
-    try:
-        yield
-    except QueryFailed as error:
-        raise _refusal(error) from error
-    except OutcomeUnknown as error:
-        raise Refused("outcome_unknown", "the database was lost during the commit: look before trying again") from error
-    except (DatabaseUnavailable, ActorUnavailable) as error:
-        raise Refused("unavailable", "the database is not available") from error
 
 
 def _refusal(error: QueryFailed) -> Refused:
@@ -238,6 +280,8 @@ def _refusal(error: QueryFailed) -> Refused:
         return Refused("slug_taken", "another tenant has this slug")
     if error.sqlstate == _FOREIGN_KEY:
         return Refused("in_use", "something in the database still refers to this tenant")
+    if not error.sqlstate.startswith(_OF_THE_DATA):
+        return Refused("unavailable", "the database cannot do this at present")
     rule = f" ({constraint})" if constraint else ""
     return Refused("rejected", f"a rule of the database forbids this{rule}")
 

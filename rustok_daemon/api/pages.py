@@ -46,6 +46,9 @@ def decode_cursor(cursor: str, kind: type[CursorT]) -> CursorT:
     """What ``encode_cursor`` was given. Raises ``Problem`` 404: a cursor that was not made here leads nowhere."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
+        position = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
+        if isinstance(position, str) and "\0" in position:
+            raise ValueError("no database could look for it")
+        return position
     except (ValueError, binascii.Error, msgspec.MsgspecError):
         raise Problem(404, ProblemType.UNKNOWN_CURSOR, "this cursor leads nowhere", field="cursor") from None

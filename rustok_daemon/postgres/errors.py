@@ -27,6 +27,10 @@ class QueryFailed(DatabaseError):
         self.column = column
 
 
+class UnreadableValue(DatabaseError):
+    """A row holds what this program cannot represent, such as a date before Christ. Says nothing against the server."""
+
+
 class Unusable(DatabaseError):
     """This database cannot be used as it is, however often it is tried: exit 78."""
 

@@ -34,7 +34,8 @@ class Database(Protocol):
     """The view the ``database`` actor publishes. Every call is bounded by ``within`` seconds (default: the statement timeout).
 
     Raises ``DatabaseUnavailable`` (not connected, refused, lost, pool exhausted within the time, timed out),
-    ``OutcomeUnknown`` (a commit that was cut), ``QueryFailed`` (its sqlstate and constraint as attributes), ``Fenced``.
+    ``OutcomeUnknown`` (a commit that was cut), ``QueryFailed`` (its sqlstate and constraint as attributes),
+    ``UnreadableValue``, ``Fenced``.
     Reads that lost their connection to a server that ended it (57P01 and the like) are repeated once on a fresh one.
     ``name`` labels the metrics (``query_type`` and ``table``) as ``"select tenants"``.
     """

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from .errors import DatabaseUnavailable, OutcomeUnknown, QueryFailed
+from .errors import DatabaseUnavailable, OutcomeUnknown, QueryFailed, UnreadableValue
 
 _LOST = (
     asyncpg.ConnectionDoesNotExistError,
@@ -25,6 +25,8 @@ _LOST = (
     ConnectionError,
     OSError,
 )
+_UNREADABLE = (ArithmeticError, ValueError, RecursionError)
+"""How asyncpg's decoders, and ours, give up on a value."""
 _CONNECT_WITHIN = 5.0
 _READ_ATTEMPTS = 4
 _ROLL_BACK_WITHIN = 0.5
@@ -218,6 +220,8 @@ def translated() -> Iterator[None]:
         yield
     except (*_LOST, asyncpg.PostgresError) as error:
         raise as_ours(error) from error
+    except _UNREADABLE as error:
+        raise UnreadableValue(f"a value in the database cannot be read: {error}") from error
 
 
 def as_ours(error: BaseException) -> Exception:

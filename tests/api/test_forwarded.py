@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_network
 
 import pytest
@@ -62,3 +63,36 @@ def test_a_trusted_peer_is_believed_and_empty_values_fall_through(given: dict[by
 def test_no_host_at_all_is_none() -> None:
     assert effective_host({}, trusted=True) is None
     assert effective_host(headers(host=" "), trusted=False) is None
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "host"),
+    [
+        ('for="a;host=evil.example";host=shop.example', "shop.example"),
+        ('for="a, host=evil.example";host=shop.example, host=evil.example', "shop.example"),
+        (r'for="a\";host=evil.example;b=\"";host=shop.example', "shop.example"),
+        ('for=_a ; HOST = "shop.example:80"', "shop.example:80"),
+        ("secret;;host=shop.example", "shop.example"),
+        ("for=10.0.0.1, host=evil.example", "direct"),
+        ('host="";for=a', "direct"),
+    ],
+)
+def test_what_stands_in_quotes_is_no_parameter(forwarded: str, host: str) -> None:
+    """A quoted ``;`` or ``,`` ended a parameter, so that what a client wrote there was read as its host."""
+    assert effective_host(headers(host="direct", forwarded=forwarded), trusted=True) == host
+
+
+@pytest.mark.parametrize(
+    "forwarded",
+    ["host=a.example;host=b.example", 'host="a.example', 'host=a.example"', 'host=a".example"', "host=a b.example"],
+)
+def test_a_header_that_can_be_read_in_two_ways_names_no_host(forwarded: str) -> None:
+    assert effective_host(headers(host="direct", forwarded=forwarded), trusted=True) == '"'
+
+
+def test_a_long_header_is_read_in_one_pass() -> None:
+    began = time.perf_counter()
+    for filler in (" ", '\\"', ";", "a="):
+        effective_host(headers(forwarded=f'host="{filler * 15_000}b c{filler * 15_000}'), trusted=True)
+        effective_host(headers(forwarded=f"a{filler * 15_000}b"), trusted=True)
+    assert time.perf_counter() - began < 1

@@ -15,6 +15,7 @@ from actors.messages import Resolution, Source, TenantUnavailable, Verdict
 from actors.tenant_resolver.directory import Directory
 from actors.tenant_resolver.metrics import ResolverMetrics
 from rustok_daemon.breaker import State
+from rustok_daemon.postgres.errors import UnreadableValue
 from tests.tenant_resolver.source import DOWN, make, tenant
 from tests.tenant_resolver.source import Source as Rows
 
@@ -234,7 +235,7 @@ async def test_a_cold_one_waits_no_longer_than_the_load_timeout(autojump_clock: 
 async def test_a_cold_one_is_refused_at_once_while_the_breaker_is_open(mock_clock, rows, directory) -> None:
     rows.error = DOWN
     for n in range(5):
-        with pytest.raises(TenantUnavailable, match="connection refused"):
+        with pytest.raises(TenantUnavailable, match="not available"):
             await directory.resolve(Identity("slug", f"cold-{n}"))
     with pytest.raises(TenantUnavailable) as refused:
         await directory.resolve(SLUG)
@@ -243,6 +244,15 @@ async def test_a_cold_one_is_refused_at_once_while_the_breaker_is_open(mock_cloc
     mock_clock.jump(30)
     rows.error = None
     assert (await directory.resolve(SLUG)).source is Source.MISS
+
+
+async def test_a_row_that_cannot_be_read_says_nothing_against_the_database(rows: Rows, directory: Directory) -> None:
+    """Who asked for one tenant again and again would have shut the database for all."""
+    rows.error = UnreadableValue("a value in the database cannot be read")
+    for _ in range(10):
+        with pytest.raises(TenantUnavailable, match="of this tenant cannot be read"):
+            await directory.resolve(SLUG)
+    assert directory._breaker.state is State.CLOSED
 
 
 async def test_an_open_breaker_closes_by_itself_when_the_database_is_back(

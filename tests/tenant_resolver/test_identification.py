@@ -37,6 +37,33 @@ def test_the_slug_header_is_no_assertion_where_it_is_the_primary_one() -> None:
     assert named({"X-Tenant-Slug": "demo"}, header_name="X-Tenant-Slug") == Named(Identity("slug", "demo"))
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [(b"x-tenant-id", b"demo"), (b"x-tenant-id", b"bob")],
+        [(b"x-tenant-id", b""), (b"x-tenant-id", b"bob")],
+        [(b"x-tenant-id", b"demo"), (b"x-tenant-slug", b"demo"), (b"x-tenant-slug", b"bob")],
+    ],
+)
+def test_headers_that_differ_from_themselves_name_nobody(pairs: list[tuple[bytes, bytes]]) -> None:
+    """The first value named the tenant, whatever the application behind the proxy reads."""
+    with pytest.raises(InvalidIdentifier, match="given twice"):
+        Identification(TenantSettings()).refuse_contradictions(pairs)
+    Identification(TenantSettings(resolution="host")).refuse_contradictions(pairs)
+
+
+def test_a_header_may_repeat_itself() -> None:
+    Identification(TenantSettings()).refuse_contradictions(
+        [(b"x-tenant-id", b"a"), (b"host", b"b"), (b"x-tenant-id", b"a")]
+    )
+
+
+@pytest.mark.parametrize("host", ["demo.localhost\xa0", "\x85demo.localhost", "demo.localhost :80", "démo.localhost"])
+def test_a_host_is_not_tidied_into_another_one(host: str) -> None:
+    with pytest.raises(InvalidIdentifier):
+        named({}, host, resolution="host")
+
+
 @pytest.mark.parametrize("headers", [{}, {"X-Tenant-ID": ""}, {"X-Tenant-ID": "  "}])
 def test_d11_a_missing_header_is_an_error_and_no_tenant(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidIdentifier, match="x-tenant-id"):
