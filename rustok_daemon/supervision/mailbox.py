@@ -6,14 +6,17 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import chain
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from outcome import Error
 
-from .errors import ActorUnavailable, MailboxFull
+from .errors import ActorUnavailable, Fenced, MailboxFull
 from .replies import PendingReply
 from .specs import Overflow
+
+if TYPE_CHECKING:
+    from .actor import Fence
 
 BATCH = 20
 """Messages handled per wake-up before others get their turn (docs/decisions.md)."""
@@ -51,8 +54,8 @@ class Mailbox:
         self.overflow = overflow
         self.peak = 0
         self.closed_because: str | None = "it has not started"
-        self.waiting: OrderedDict[trio.lowlevel.Task, Letter] = OrderedDict()
-        """Senders that wait for room, first come first served, each with its letter."""
+        self.waiting: OrderedDict[trio.lowlevel.Task, tuple[Any, PendingReply | None, Fence | None]] = OrderedDict()
+        """Senders that wait for room, first come first served, each with its message."""
         self._queue: deque[Letter] = deque()
         self._aside: dict[type[Any], deque[Letter]] = {}
         self._set_aside = 0
@@ -92,7 +95,7 @@ class Mailbox:
         if depth >= self.capacity:
             if self.overflow is not Overflow.DROP_OLDEST:
                 return self._overflow(message, reply)
-            self._drop(*self._take_oldest(), "mailbox full, oldest dropped")
+            self._drop(self._take_oldest(), "mailbox full, oldest dropped")
             depth -= 1
         queue.append((message, perf_counter(), reply))
         if depth >= self.peak:
@@ -108,7 +111,7 @@ class Mailbox:
             raise MailboxFull(self.name, self.capacity)
         if self.overflow is Overflow.WAIT:
             return False
-        self._drop(message, 0.0, reply, "mailbox full, newest dropped")
+        self._drop((message, perf_counter(), reply), "mailbox full, newest dropped")
         return True
 
     def _take_oldest(self) -> Letter:
@@ -119,15 +122,21 @@ class Mailbox:
         self._set_aside -= 1
         return min(aside, key=_put_in_at).popleft()
 
-    def _drop(self, message: object, _put_in_at: float, reply: PendingReply | None, reason: str) -> None:
+    def _drop(self, letter: Letter, reason: str) -> None:
+        message, _, reply = letter
         self._on_dead_letter(message, reason)
         if reply is not None:
             reply.error(MailboxFull(self.name, self.capacity))
 
-    async def wait_for_room(self, message: object, reply: PendingReply | None = None) -> None:
-        """Puts it in when those that came before have got in. Raises ``ActorUnavailable`` when it is closed before."""
+    async def wait_for_room(
+        self, message: object, reply: PendingReply | None = None, fence: Fence | None = None
+    ) -> None:
+        """Puts it in when those that came before have got in.
+
+        Raises ``ActorUnavailable`` when it is closed before, ``Fenced`` when the sender's ``fence`` is raised before.
+        """
         task = trio.lowlevel.current_task()
-        self.waiting[task] = (message, perf_counter(), reply)
+        self.waiting[task] = (message, reply, fence)
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
             del self.waiting[task]
@@ -138,9 +147,13 @@ class Mailbox:
     def admit(self) -> None:
         """Takes over the letters of waiting senders, in order, as far as there is room."""
         while self.waiting and not self.full:
-            task, (message, _, reply) = self.waiting.popitem(last=False)
-            self.offer(message, reply)
-            trio.lowlevel.reschedule(task)
+            task, (message, reply, fence) = self.waiting.popitem(last=False)
+            refused = _check(fence)
+            if refused is None:
+                self.offer(message, reply)
+                trio.lowlevel.reschedule(task)
+            else:
+                trio.lowlevel.reschedule(task, Error(refused))
 
     # -- the receiver --------------------------------------------------------------------------------------------
 
@@ -210,3 +223,13 @@ class Mailbox:
 
 def _put_in_at(letters: deque[Letter]) -> float:
     return letters[0][1]
+
+
+def _check(fence: Fence | None) -> Fenced | None:
+    if fence is None:
+        return None
+    try:
+        fence.check()
+    except Fenced as error:
+        return error
+    return None

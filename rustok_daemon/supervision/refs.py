@@ -102,7 +102,7 @@ class LocalRef(ActorRef):
     async def tell(self, message: Message) -> None:
         mailbox = self._open_mailbox()
         if not mailbox.offer(message):
-            await mailbox.wait_for_room(message)
+            await mailbox.wait_for_room(message, fence=self._fence)
 
     async def ask(self, request: Request[ReplyT], *, within: float) -> ReplyT:
         if not 0 < within < math.inf:
@@ -126,7 +126,7 @@ class LocalRef(ActorRef):
         """Waits for room; the seconds that are left."""
         until = trio.current_time() + within
         with trio.move_on_at(until) as scope:
-            await mailbox.wait_for_room(request, reply)
+            await mailbox.wait_for_room(request, reply, self._fence)
         if scope.cancelled_caught:
             raise AskTimeout(self._id, within)
         return until - trio.current_time()

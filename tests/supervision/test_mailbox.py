@@ -10,8 +10,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rustok_daemon.supervision.errors import ActorUnavailable, MailboxFull
+from rustok_daemon.supervision.errors import ActorUnavailable, Fenced, MailboxFull
 from rustok_daemon.supervision.mailbox import Mailbox
+from rustok_daemon.supervision.refs import IncarnationFence
 from rustok_daemon.supervision.replies import PendingReply
 from rustok_daemon.supervision.specs import Overflow
 from tests.supervision.conftest import run_jumping
@@ -116,6 +117,23 @@ async def test_those_that_wait_are_told_when_it_closes_and_wait_on_over_a_restar
         post.mailbox.close("it is stopping")
     assert told == ["clerk is not available: it is stopping"]
     assert post.dead == [1]
+
+
+async def test_one_that_is_abandoned_while_it_waits_does_not_get_in() -> None:
+    post, fence = Post(1, Overflow.WAIT), IncarnationFence("zombie")
+    post.mailbox.put_nowait(0)
+    async with trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            with pytest.raises(Fenced, match="zombie was abandoned"):
+                await post.mailbox.wait_for_room(1, fence=fence)
+
+        nursery.start_soon(send)
+        await settle()
+        nursery.start_soon(post.mailbox.put, 2)
+        await settle()
+        fence.raised = True
+        assert post.take_all() == [0, 2]
 
 
 async def test_more_room_lets_those_that_wait_in() -> None:
