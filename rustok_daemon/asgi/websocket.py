@@ -230,7 +230,7 @@ class WebSocketSession:
         if code is None:
             code = closed.reason.code if closed.reason else _ABNORMAL
             reason = (closed.reason.reason if closed.reason else None) or ""
-        return {"type": "websocket.disconnect", "code": code, "reason": reason}
+        return {"type": "websocket.disconnect", "code": int(code), "reason": reason}
 
     async def _until_answered(self) -> None:
         """Until the client goes, or another task has accepted or denied."""
@@ -239,6 +239,7 @@ class WebSocketSession:
         try:
             while self._state is _State.CONNECTING and not wire.eof and wire.unread < _READ_AHEAD:
                 await wire.read_ahead(NEVER)
+            self._denial.disconnected = wire.eof
         except ClientDisconnected:
             self._denial.disconnected = True
         except Woken:
@@ -254,7 +255,8 @@ class WebSocketSession:
         await self._finish(_FAILED, "internal error")
 
     async def _ended(self, scope: Scope) -> None:
-        unanswered = self._state is _State.CONNECTING and not self._denial.disconnected
+        denial = self._denial
+        unanswered = self._connection is None and not (denial.complete or denial.disconnected)
         if unanswered:
             _log.error("the application neither accepted nor denied", websocket=scope["path"])
         await self._finish(_NORMAL, "")
