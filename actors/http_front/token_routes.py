@@ -83,7 +83,7 @@ async def create_token(call: Call) -> Reply:
         raise
     assert row is not None
     made = CreatedToken(row["id"], row["name"], row["scopes"], row["created_at"], token)
-    return Reply(status=201, body=made, headers={"Location": f"/v1/tokens/{new.name}"})
+    return Reply(status=201, body=made, headers={"Location": f"/v1/tokens/{new.name}", "Cache-Control": "no-store"})
 
 
 async def revoke_token(call: Call) -> None:

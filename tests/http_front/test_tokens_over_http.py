@@ -18,6 +18,7 @@ async def make(part: Part, name: str, *scopes: str) -> str:
         answer = await http.post("/v1/tokens", json={"name": name, "scopes": list(scopes)})
     assert answer.status_code == 201, answer.text
     assert answer.headers["location"] == f"/v1/tokens/{name}"
+    assert answer.headers["cache-control"] == "no-store", "it holds the secret"
     return str(answer.json()["token"])
 
 
