@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rustok_daemon.config import Configuration, ConfigurationError, LoadOptions, load
 from rustok_daemon.declarations import Command
-from rustok_daemon.lifecycle.assembly import collect
+from rustok_daemon.lifecycle.assembly import collect, verify
 
 from . import commands
 from .errors import CommandError, UsageError
@@ -61,10 +61,9 @@ def _main(words: list[str]) -> int:
 
 
 def _load(options: LoadOptions) -> tuple[Configuration | None, ConfigurationError | None]:
-    """What the tree collects belongs to the check: which Redis, for one, is decided only there."""
     try:
         configuration = load(options)
-        collect(configuration)
+        verify(configuration)
     except ConfigurationError as error:
         return None, error
     return configuration, None

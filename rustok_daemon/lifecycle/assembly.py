@@ -135,3 +135,13 @@ def collect(configuration: Configuration) -> Collected:
         seeds=tuple(seed for kind in kinds.values() for seed in kind.seeds),
         health_checks=tuple((id, check) for id, kind in kinds.items() for check in kind.health_checks),
     )
+
+
+def verify(configuration: Configuration) -> None:
+    """Makes, and throws away, an incarnation of every actor that is wanted: that runs no I/O.
+
+    Raises ``ConfigurationError`` for what only an actor itself can tell, such as a URL out of a variable of its own.
+    """
+    for id, kind in configuration.actors.items():
+        if kind.enabled(configuration):
+            kind.from_configuration(configuration.of_child(id))

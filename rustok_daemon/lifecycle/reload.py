@@ -15,7 +15,7 @@ from rustok_daemon.supervision.refs import IncarnationFence, LocalRef
 from rustok_daemon.supervision.specs import ChildSpec, State, SupervisorSpec
 from rustok_daemon.telemetry import logs
 
-from .assembly import ROOT, child_settings, collect, tree_spec
+from .assembly import ROOT, child_settings, collect, tree_spec, verify
 from .drain import Drain
 from .resources import Collected
 
@@ -51,10 +51,10 @@ class TreeReloader:
             raise ActorUnavailable(ROOT, "it is starting: reload once it is ready")
         async with self._one_at_a_time:
             new = await trio.to_thread.run_sync(self._load)
-            collected = collect(new)
+            verify(new)
             old, self.configuration = self.configuration, new
             self.tree.registry.lend(Configuration, new)
-            self.tree.registry.lend(Collected, collected)
+            self.tree.registry.lend(Collected, collect(new))
             logs.set_level(new.section(TelemetrySettings).log.level)
             changed = [path for path in old.diff(new) if path in _NEEDS_A_RESTART]
             return [f"{path}: needs a restart of the daemon" for path in changed] + await _Change(self.tree, old, new)()

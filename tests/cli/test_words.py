@@ -98,6 +98,15 @@ def test_all_else_ends_with_78_and_a_line_each(shell: Shell, words: tuple[str, .
     assert len(lines) == 2
 
 
+def test_what_only_an_actor_itself_finds_wrong_is_78_too(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.write('[[supervisor.children]]\nid = "x"\nstart = "actors.cache_invalidation:CacheInvalidation"\n')
+    monkeypatch.setenv("REDIS_URL", "mysql://:hunter2@h")
+    typed = shell("check")
+    assert (typed.code, typed.out) == (78, "")
+    assert typed.err.startswith("REDIS_URL: is not a Redis URL: write redis://")
+    assert shell("version").code == 0
+
+
 def test_check_names_what_it_checked(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "supervisor.local.toml").touch()
     typed = shell("check")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import msgspec
 import trio
 
+from rustok_daemon.config import Configuration, ConfigurationError
 from rustok_daemon.lifecycle.messages import Drain, Drained
 from rustok_daemon.supervision.actor import Actor, Message, receive
 
@@ -119,3 +120,14 @@ class Degraded(Actor[NoSettings]):
 
     async def setup(self) -> None:
         self.context.degraded("the cat is away")
+
+
+class Choosy(Stiff):
+    """Finds out by itself that a configuration is not for it."""
+
+    @classmethod
+    def from_configuration(cls, configuration: Configuration) -> Self:
+        made = super().from_configuration(configuration)
+        if made.settings.word == "wrong":
+            raise ConfigurationError(["stiff.word: not this one"])
+        return made

@@ -141,6 +141,15 @@ async def test_a_bad_file_changes_nothing_and_the_old_one_stays_in_force(run_lif
         assert await life.reload(BOTH) == []
 
 
+async def test_what_only_the_actor_itself_finds_wrong_changes_nothing_either(run_life: RunLife, told: Told) -> None:
+    tree = child("supple", "Supple") + child("choosy", "Choosy")
+    async with run_life(tree) as life:
+        with pytest.raises(ConfigurationError, match="not this one"):
+            await life.reload(tree + '[stiff]\nword = "wrong"\n[supple]\nword = "new"')
+        assert told == []
+        assert await life.reload(tree) == []
+
+
 async def test_what_only_a_new_start_can_change_is_said(run_life: RunLife) -> None:
     async with run_life(BOTH) as life:
         done = await life.reload('[http]\nbind = "127.0.0.1:1"\n[daemon]\nshutdown_timeout = "1s"\n' + BOTH)
