@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
+import trio.testing
 from structlog.testing import capture_logs
 
 from rustok_daemon.asgi import ClientDisconnected

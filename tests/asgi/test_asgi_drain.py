@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url

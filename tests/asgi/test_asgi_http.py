@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.asgi.asgi_apps import echo, hello, read_body, respond, streaming
 from tests.asgi.asgi_clients import chunked, request, serving
