@@ -36,7 +36,8 @@ class PostgresListener:
     """Listens on a connection of its own, and again after each loss.
 
     A lost channel is a gap as soon as it is noticed, with every attempt that fails, and once more when it is back:
-    first the subscription, then the gap, so that nothing in between is missed.
+    first the subscription, then the gap, so that nothing in between is missed. Triggers that are missing, or switched off
+    for a bulk load, are the same: a gap with every look that misses them, and with the one that finds them again.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class PostgresListener:
         self._log = log
         self._rejections = Rejections(channel, log)
         self._listener: Listener | None = None
+        self._deaf = False
+        """The connection is there, the triggers are not: what changes is not said."""
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -117,6 +120,9 @@ class PostgresListener:
 
     def _set_health(self, in_place: bool) -> None:
         before = self._channel.status
+        if self._deaf or not in_place:
+            self._invalidator.gap(self._channel)
+        self._deaf = not in_place
         if in_place:
             self._channel.healthy()
         else:

@@ -147,6 +147,20 @@ async def test_missing_triggers_are_said_and_their_return_too(rig: Rig, autojump
         assert rig.reports == [Status.DEGRADED, Status.HEALTHY, Status.DEGRADED]
 
 
+async def test_what_changed_while_the_triggers_were_missing_is_read_again(rig: Rig, autojump_clock: MockClock) -> None:
+    """The channel was healthy again after a bulk load with triggers off, and old tenants stayed fresh to their ttl."""
+    async with rig.running():
+        await trio.sleep(10)
+        assert rig.directory.calls == [GAP]
+        rig.server.triggers_in_place = False
+        await trio.sleep(10)
+        while_missing = len(rig.directory.calls)
+        assert while_missing in (10, 11, 12), "nothing cached stays fresh for long"
+        rig.server.triggers_in_place = True
+        await trio.sleep(10)
+        assert rig.directory.calls == [GAP] * (while_missing + 1)
+
+
 async def test_an_error_of_our_own_leaves_the_actor(rig: Rig, autojump_clock: MockClock) -> None:
     rig.server.down = ZeroDivisionError("a bug")
     with pytest.raises(ExceptionGroup) as failed:
