@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from rustok_daemon.api.application import Application, surroundings_of
 from rustok_daemon.api.authentication import TokenDirectory
+from rustok_daemon.api.clashes import check_routes
+from rustok_daemon.api.errors import BadRoute
 from rustok_daemon.api.limits import limits
 from rustok_daemon.api.metrics import HttpMetrics
 from rustok_daemon.asgi import Server, serve
-from rustok_daemon.config import Configuration
+from rustok_daemon.config import Configuration, ConfigurationError
 from rustok_daemon.config.sections import DaemonSettings, HttpSettings, TelemetrySettings
 from rustok_daemon.declarations import Route
 from rustok_daemon.lifecycle.assembly import collect
@@ -62,11 +64,17 @@ class HttpFront(Actor[HttpFrontSettings]):
 
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> Self:
+        """Raises ``ConfigurationError`` when two actors of the tree declare one route."""
         daemon = configuration.section(DaemonSettings)
+        collected = collect(configuration)
+        try:
+            check_routes(collected.routes)
+        except BadRoute as error:
+            raise ConfigurationError([f"supervisor.children: {error}: leave one of the actors out"]) from error
         return cls(
             HttpFrontSettings(
                 http=configuration.section(HttpSettings),
-                collected=collect(configuration),
+                collected=collected,
                 redis=endpoint(configuration).url is not None,
                 metrics=configuration.section(TelemetrySettings).metrics,
                 token_file=daemon.data_dir / "token",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from starlette.routing import Route as StarletteRoute
@@ -15,6 +15,7 @@ from rustok_daemon.declarations import Route
 from rustok_daemon.supervision.actor import Context
 
 from .authentication import Gate, TokenDirectory
+from .clashes import check_routes
 from .endpoint import Endpoint
 from .forwarded import TrustedPeers
 from .identifiers import Identifiers
@@ -26,9 +27,10 @@ from .reach import ContextReach
 class Application:
     """Paths without names in them are found in a dictionary, and only the others by Starlette's router."""
 
-    def __init__(self, routes: Iterable[Route], surroundings: Surroundings, otherwise: Asgi | None = None) -> None:
+    def __init__(self, routes: Sequence[Route], surroundings: Surroundings, otherwise: Asgi | None = None) -> None:
         """``otherwise`` gets what no route takes; without it that is 404. Raises ``BadRoute``."""
         by_path: dict[str, list[Route]] = {}
+        check_routes(routes)
         for route in routes:
             by_path.setdefault(route.path, []).append(route)
         endpoints = {path: Endpoint(path, found, surroundings) for path, found in by_path.items()}

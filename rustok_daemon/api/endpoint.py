@@ -11,7 +11,7 @@ from rustok_daemon.telemetry.logs import get_logger
 
 from . import problems
 from .call import Problem
-from .errors import BadRoute, ClientLeft
+from .errors import ClientLeft
 from .live_call import Answer, LiveCall, Surroundings
 from .metrics import Series
 from .operation import Operation
@@ -26,14 +26,9 @@ class Endpoint:
     """An ASGI application of its own."""
 
     def __init__(self, path: str, routes: Sequence[Route], surroundings: Surroundings) -> None:
-        """Raises ``BadRoute`` for a method that is declared twice."""
         self._path = path
         self._surroundings = surroundings
-        self._operations: dict[str, Operation] = {}
-        for route in routes:
-            if route.method in self._operations:
-                raise BadRoute(f"{route.method} {path} is declared twice")
-            self._operations[route.method] = self._operation(route, route.method)
+        self._operations = {route.method: self._operation(route, route.method) for route in routes}
         for route in routes:
             if route.method == "GET" and "HEAD" not in self._operations:
                 self._operations["HEAD"] = self._operation(route, "HEAD")
