@@ -83,6 +83,20 @@ async def test_tcp_is_answered_while_http_front_is_down(place: Path, url: str) -
         await part.until_status("/v1/tokens", 200, token)
 
 
+async def test_a_websocket_is_denied_with_the_same_problem_while_http_front_is_down(place: Path) -> None:
+    async with running(place, NOWHERE, (CONTROL,)) as part:
+        port = int(part.url.rpartition(":")[2])
+        handshake = (
+            b"GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(handshake)
+            answer = b"".join([chunk async for chunk in stream])
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"urn:rustok:unavailable" in answer
+
+
 async def test_clients_see_no_refused_connection_while_http_front_restarts(place: Path, url: str) -> None:
     """Each of them gets an answer: the front's, or the stand-in's 503."""
     async with running(place, url) as part, part.local() as local:
