@@ -138,7 +138,10 @@ class Exchange:
         before, body, after = response.frame(body, more, self._clock.date)
         # The responses of one tick leave together in the next: a client on this machine is woken once for all of them.
         await trio.lowlevel.cancel_shielded_checkpoint()
-        await self._write(before, body, after)
+        if len(body) >= _JOIN_BELOW:
+            await self._wire.write_rest([memoryview(part) for part in (before, body, after) if part])
+        elif data := before + body + after:
+            await self._wire.write(data)
         if more:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
@@ -146,12 +149,6 @@ class Exchange:
             if self._receiving:
                 self._wire.wake()
                 self._unpark()
-
-    async def _write(self, before: bytes, body: bytes, after: bytes) -> None:
-        if len(body) >= _JOIN_BELOW:
-            await self._wire.write_rest([memoryview(part) for part in (before, body, after) if part])
-        elif data := before + body + after:
-            await self._wire.write(data)
 
     def _can_drop_rest(self, body: Body) -> bool:
         """By what the head said and not by what has arrived: the same request gets the same answer however it is split."""
