@@ -14,12 +14,13 @@ import trio
 
 from rustok_daemon.config import Configuration
 from rustok_daemon.config.sections import DaemonSettings, DatabaseSettings
+from rustok_daemon.lifecycle.orphan import ServerKind, stop_orphan
 from rustok_daemon.supervision.errors import FatalExit, ProcessEnded
 from rustok_daemon.supervision.process import ProcessActor, ProcessPlan
 
 from . import binaries, launcher, layout
-from .orphan import stop_orphan
 
+SERVER = ServerKind(programs=("postgres",), stop_signals=((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0)))
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -53,7 +54,7 @@ class EmbeddedPostgres(ProcessActor[EmbeddedPostgresSettings]):
 
     async def prepare(self) -> ProcessPlan:
         data_dir = self.settings.data_dir
-        orphan = await stop_orphan(layout.cluster(data_dir))
+        orphan = await stop_orphan(SERVER, layout.pid_file(data_dir), layout.cluster(data_dir))
         if orphan is not None:
             self.context.log.warning("stopped a server that outlived its daemon", pid=orphan)
         as_whom = await trio.to_thread.run_sync(launcher.choose, data_dir)
@@ -66,7 +67,7 @@ class EmbeddedPostgres(ProcessActor[EmbeddedPostgresSettings]):
     async def probe(self) -> bool:
         """Its pid file's eighth line says so; a connection would cost more and tell no more."""
         try:
-            lines = (layout.cluster(self.settings.data_dir) / "postmaster.pid").read_text().splitlines()
+            lines = layout.pid_file(self.settings.data_dir).read_text().splitlines()
         except OSError:
             return False
         return len(lines) > 7 and lines[7].strip() == "ready"

@@ -23,6 +23,11 @@ def cluster(data_dir: Path) -> Path:
     return data_dir / "postgres" / "data"
 
 
+def pid_file(data_dir: Path) -> Path:
+    """The server's own."""
+    return cluster(data_dir) / "postmaster.pid"
+
+
 def socket_dir(data_dir: Path) -> Path:
     """Private to us. Below the data directory unless the path is too long for a socket; then below /tmp, by its hash."""
     near = data_dir.absolute() / "postgres" / "run"

@@ -12,14 +12,15 @@ import msgspec
 import trio
 
 from rustok_daemon.config import Configuration
+from rustok_daemon.lifecycle.orphan import ServerKind, stop_orphan
 from rustok_daemon.supervision.process import ProcessActor, ProcessPlan
 
 from . import layout
 from .binary import find_server
 from .endpoint import embedded_data_dir
 from .errors import RedisUnavailable
-from .orphan import stop_orphan
 
+SERVER = ServerKind(programs=("redis-server", "valkey-server"), stop_signals=((signal.SIGTERM, 10.0),))
 _SETTINGS = {
     "port": "0",
     "unixsocketperm": "700",
@@ -55,7 +56,7 @@ class EmbeddedRedis(ProcessActor[EmbeddedRedisSettings]):
     async def prepare(self) -> ProcessPlan:
         data_dir = self.settings.data_dir
         layout.make(data_dir)
-        orphan = await stop_orphan(layout.pid_file(data_dir), layout.data(data_dir))
+        orphan = await stop_orphan(SERVER, layout.pid_file(data_dir), layout.data(data_dir))
         if orphan is not None:
             self.context.log.warning("stopped a server that outlived its daemon", pid=orphan)
         layout.socket(data_dir).unlink(missing_ok=True)

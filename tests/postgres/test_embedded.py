@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from rustok_daemon.lifecycle import data_dir as data_directory
+from rustok_daemon.lifecycle.orphan import stop_orphan
 from rustok_daemon.postgres import binaries, launcher, layout
-from rustok_daemon.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresSettings
-from rustok_daemon.postgres.orphan import stop_orphan
+from rustok_daemon.postgres.embedded import SERVER, EmbeddedPostgres, EmbeddedPostgresSettings
 from rustok_daemon.supervision.errors import FatalExit
 from rustok_daemon.testing import run_actor
 
@@ -150,8 +150,8 @@ async def left_behind(data_dir: Path) -> subprocess.Popen[bytes]:
 
 
 async def test_a_number_that_is_somebody_elses_by_now_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "postmaster.pid").write_text(f"{os.getpid()}\n")
-    assert await stop_orphan(tmp_path) is None
+    (tmp_path / "pid").write_text(f"{os.getpid()}\n")
+    assert await stop_orphan(SERVER, tmp_path / "pid", tmp_path) is None
 
 
 async def test_a_cluster_of_another_major_version_is_refused_with_what_to_do(data_dir: Path) -> None:

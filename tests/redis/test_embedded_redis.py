@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from rustok_daemon.lifecycle.orphan import stop_orphan
 from rustok_daemon.redis import EmbeddedRedis, layout
-from rustok_daemon.redis.embedded import EmbeddedRedisSettings
-from rustok_daemon.redis.orphan import stop_orphan
+from rustok_daemon.redis.embedded import SERVER, EmbeddedRedisSettings
 from rustok_daemon.supervision.errors import ProcessEnded
 from rustok_daemon.testing import run_actor
 from tests.redis_servers import RedisProcess
@@ -110,14 +110,14 @@ async def test_a_pid_file_whose_number_was_taken_by_another_harms_nobody(
     data_dir: Path, bystander: subprocess.Popen[bytes]
 ) -> None:
     layout.pid_file(data_dir).write_text(f"{bystander.pid}\n")
-    assert await stop_orphan(layout.pid_file(data_dir), layout.data(data_dir)) is None
+    assert await stop_orphan(SERVER, layout.pid_file(data_dir), layout.data(data_dir)) is None
     assert bystander.poll() is None
 
 
 async def test_a_server_on_other_data_is_no_orphan_of_ours(data_dir: Path, redis_server: RedisProcess) -> None:
     layout.make(data_dir)
     layout.pid_file(data_dir).write_text(str(redis_server.pid))
-    assert await stop_orphan(layout.pid_file(data_dir), layout.data(data_dir)) is None
+    assert await stop_orphan(SERVER, layout.pid_file(data_dir), layout.data(data_dir)) is None
     assert redis_server.command("PING") == b"+PONG\r\n"
 
 
@@ -125,7 +125,7 @@ async def test_a_server_on_other_data_is_no_orphan_of_ours(data_dir: Path, redis
 async def test_a_pid_file_that_says_nothing_is_passed_over(data_dir: Path, text: str) -> None:
     layout.make(data_dir)
     layout.pid_file(data_dir).write_text(text)
-    assert await stop_orphan(layout.pid_file(data_dir), layout.data(data_dir)) is None
+    assert await stop_orphan(SERVER, layout.pid_file(data_dir), layout.data(data_dir)) is None
 
 
 async def test_a_data_directory_with_a_long_path_works(data_dir: Path) -> None:
