@@ -15,6 +15,7 @@ from rustok_daemon.api.problems import ProblemType
 from rustok_daemon.declarations import Route
 from rustok_daemon.postgres.interface import Database
 from rustok_daemon.supervision.actor import Request
+from rustok_daemon.supervision.errors import AskTimeout, Interrupted
 
 from . import sql
 from .bounds import TooBig, check_settings
@@ -47,13 +48,16 @@ class Invalidation(msgspec.Struct, frozen=True):
 
 
 async def asked(call: Call, request: Request[ReplyT]) -> ReplyT:
-    """The resolver's answer. Raises ``Problem`` for what it refuses."""
+    """The resolver's answer. Raises ``Problem`` for what it refuses, and when nobody knows what came of it."""
     try:
         return await call.actor(RESOLVER).ask(request, within=_WITHIN)
     except Refused as error:
         status, name, field = _PROBLEMS[error.why]
         headers = {"Retry-After": "1"} if status == 503 else None
         raise Problem(status, name, str(error), field=field, headers=headers) from error
+    except (AskTimeout, Interrupted) as error:
+        detail = f"{error}: look whether it happened before trying again"
+        raise Problem(503, ProblemType.OUTCOME_UNKNOWN, detail, headers={"Retry-After": "1"}) from error
 
 
 def tenant_id(call: Call) -> UUID:

@@ -208,13 +208,22 @@ class Writer:
 
     @asynccontextmanager
     async def _transaction(self, name: str, names: set[Identity]) -> AsyncIterator[Connection]:
-        """``names`` may grow in the block; they are invalidated at its end, without a checkpoint after the commit."""
+        """``names`` may grow in the block; they are invalidated at its end, before anyone is told.
+
+        Not if it is known that nothing was committed: who tries to write while the database is down must not take from
+        the cache what cannot be read again.
+        """
         try:
             with self._as_answers(name):
                 async with self._database.get().transaction(name=name, within=_WITHIN) as connection:
                     yield connection
+        except Refused as refusal:
+            if refusal.why != "outcome_unknown":
+                names.clear()
+            raise
         finally:
-            self._directory.invalidate(names)
+            if names:
+                self._directory.invalidate(names)
 
     @contextmanager
     def _as_answers(self, name: str) -> Iterator[None]:

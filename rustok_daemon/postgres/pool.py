@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import trio
@@ -107,14 +107,16 @@ class PoolHandle(Database):
                 self._pool.suspect()
                 raise
             finally:
-                with trio.CancelScope(shield=True):
-                    await self._on_side(lambda: wire.end(lease))
+                with trio.CancelScope(shield=True), suppress(SideDied):  # its connections are gone with it
+                    await self._pool.side.run(wire.end, lease)
 
     async def _commit(self, lease: Lease, bound: float) -> None:
         """A cancel that is there before it rolls back; one that comes while the commit is on its way is told as unknown."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            await self._on_side(lambda: self._pool.wire.commit(lease, bound))
+            await self._pool.side.run(self._pool.wire.commit, lease, bound)
+        except SideDied as error:
+            raise OutcomeUnknown("the commit was sent, and nobody is left to hear its answer") from error
         except trio.Cancelled as cancelled:
             if not lease.committed:
                 raise OutcomeUnknown("the commit was sent and cancelled before its answer came") from cancelled

@@ -168,7 +168,8 @@ class Wire:
                     await connection.execute("rollback")
             except (*_LOST, asyncpg.PostgresError, TimeoutError):
                 _cut(connection)
-        await self._pool.release(connection, timeout=_ROLL_BACK_WITHIN)
+        with suppress(*_LOST, asyncpg.PostgresError, TimeoutError):  # what was committed stays so
+            await self._pool.release(connection, timeout=_ROLL_BACK_WITHIN)
 
     async def connect(self, **settings: str) -> Any:
         """A connection of one's own, outside the pool."""

@@ -10,7 +10,7 @@ import trio
 
 from rustok_daemon.telemetry.logs import get_logger
 
-from .errors import ActorUnavailable, Ignore
+from .errors import Ignore, Interrupted
 from .mailbox import Mailbox
 from .place import Place
 from .refs import IncarnationFence, LocalRef, LocalViewRef, Registry
@@ -107,7 +107,7 @@ class LiveContext:
         self.fence.raised = True
         self.close()
         for reply in tuple(self.in_flight):
-            reply.error(ActorUnavailable(self.id, "it was abandoned before it answered"))
+            reply.error(Interrupted(self.id, "it was abandoned before it answered"))
 
 
 class FailuresTold:

@@ -16,6 +16,10 @@ class ActorUnavailable(SupervisionError):
         self.reason = reason
 
 
+class Interrupted(ActorUnavailable):
+    """It ended while it was at the request: what came of it is not known."""
+
+
 class AskTimeout(SupervisionError):
     """No answer within the deadline; one that comes later is dropped and counted."""
 

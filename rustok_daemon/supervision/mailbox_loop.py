@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 
 from .context import FailuresTold, LiveContext
-from .errors import ActorUnavailable, LeakedCancelled, ReplyError, TeardownCut, describe
+from .errors import ActorUnavailable, Interrupted, LeakedCancelled, ReplyError, TeardownCut, describe
 from .mailbox import BATCH, Letter
 from .replies import PendingReply
 
@@ -158,7 +158,7 @@ class MailboxLoop:
                 reply.error(error)
             return
         if reply is not None:
-            reply.error(ActorUnavailable(self._place.id, _why(error)))
+            reply.error(Interrupted(self._place.id, _why(error)))
         raise error
 
     def next_aside(self, kind: type[Any]) -> Letter | None:
