@@ -116,9 +116,7 @@ async def test_missing_triggers_are_degraded_until_they_are_made(tenants: Tenant
             await daemon.until_healthy("postgres")
 
 
-async def test_d08_both_of_rustoks_messages_are_applied(
-    tenants: TenantDatabase, redis_server: RedisProcess
-) -> None:
+async def test_d08_both_of_rustoks_messages_are_applied(tenants: TenantDatabase, redis_server: RedisProcess) -> None:
     async with listening(tenants.url, redis_server.url) as daemon:
         await daemon.until_healthy("postgres", "redis")
         await daemon.until(lambda: daemon.directory.calls == [GAP, GAP])

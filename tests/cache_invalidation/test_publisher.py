@@ -51,9 +51,7 @@ async def rig() -> Rig:
     return Rig()
 
 
-async def test_d15_every_identity_old_and_new_is_said_by_its_own_message(
-    rig: Rig, autojump_clock: MockClock
-) -> None:
+async def test_d15_every_identity_old_and_new_is_said_by_its_own_message(rig: Rig, autojump_clock: MockClock) -> None:
     rig.publisher.take_over()
     names = (slug("old"), slug("new"), Identity("host", "a.b"), Identity("uuid", str(UUID(int=1))))
     async with rig.running():

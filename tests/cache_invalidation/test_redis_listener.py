@@ -83,9 +83,7 @@ async def test_d08_a_message_invalidates_what_it_names(rig: Rig, autojump_clock:
     assert rig.channel.messages == 1
 
 
-async def test_d09_a_lost_redis_is_subscribed_again_and_one_gap_follows(
-    rig: Rig, autojump_clock: MockClock
-) -> None:
+async def test_d09_a_lost_redis_is_subscribed_again_and_one_gap_follows(rig: Rig, autojump_clock: MockClock) -> None:
     async with rig.running():
         await rig.directory.until(1)
         rig.redis.feeds[0].put(LOST)
@@ -124,9 +122,7 @@ async def test_without_the_databases_channel_the_loss_is_a_gap_at_once(
         assert rig.directory.at[1] == lost_at
 
 
-async def test_d20_a_redis_that_is_down_at_boot_is_used_when_it_comes(
-    rig: Rig, autojump_clock: MockClock
-) -> None:
+async def test_d20_a_redis_that_is_down_at_boot_is_used_when_it_comes(rig: Rig, autojump_clock: MockClock) -> None:
     rig.redis.down = LOST
     async with rig.running():
         await trio.sleep(3600)
