@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 
+_DATA = "22"
+"""The class of SQLSTATE of values that cannot be: text in a SQL_ASCII database that is no UTF-8."""
+
+
 class Loader:
     """Reads through the pool, within ``within`` seconds."""
 
@@ -29,12 +33,20 @@ class Loader:
 
     async def load(self, identity: Identity) -> Tenant | None:
         """``None``: nobody has this name. Raises ``DatabaseError``, ``ActorUnavailable``."""
-        sql = LOAD[identity.kind]
         try:
-            row = await self._database.get().fetchrow(sql, identity.value, name="select tenants", within=self._within)
+            row = await self._row(identity)
             return None if row is None else tenant_of(row)
         except (QueryFailed, UnreadableValue) as error:
             self._tell(identity, str(error))
+            raise
+
+    async def _row(self, identity: Identity) -> Row | None:
+        sql, database = LOAD[identity.kind], self._database.get()
+        try:
+            return await database.fetchrow(sql, identity.value, name="select tenants", within=self._within)
+        except QueryFailed as error:
+            if error.sqlstate.startswith(_DATA):
+                raise UnreadableValue(str(error)) from error
             raise
 
     def _tell(self, identity: Identity, reason: str) -> None:

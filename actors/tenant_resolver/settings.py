@@ -14,6 +14,7 @@ from rustok_daemon.config.types import Duration
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
+_NAMES = 3
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -31,6 +32,9 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
         for key in ("ttl", "negative_ttl"):
             if getattr(self, key) <= 0:
                 yield key, "must be more than 0: nothing would ever be cached"
+        for key in ("capacity", "negative_capacity"):
+            if getattr(self, key) < _NAMES:
+                yield key, f"must be at least {_NAMES}: a tenant takes a place for its id, its slug and its domain"
 
 
 class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):

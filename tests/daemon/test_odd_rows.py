@@ -138,6 +138,18 @@ def test_a_slug_that_is_no_header_is_told_percent_encoded(
     assert http.get("/v1/tenants/authorize", headers={"X-Tenant-ID": ODD}).status_code == 204
 
 
+def test_text_that_is_no_utf8_is_its_tenants_own_misfortune(postgres: PostgresProcess) -> None:
+    """Whoever asked for it opened the breaker, and so shut the database for everybody."""
+    postgres.psql("create database bytes encoding 'SQL_ASCII' template template0")
+    settings = {"database.url": postgres.url_of("bytes"), "redis.url": "off", "tenant.breaker.failures": "2"}
+    with daemon(settings) as made:
+        made.start()
+        postgres.psql(f"insert into tenants (id, name, slug) values ('{ODD}', E'\\xff', 'odd')", "bytes")
+        with httpx.Client(base_url=made.url, headers=made.headers, timeout=15) as http:
+            assert [resolve(http, id=ODD).status_code for _ in range(5)] == [503] * 5
+            assert resolve(http, slug="demo").status_code == 200
+
+
 BROKEN = {
     "a column is gone": (
         "alter table tenants rename column settings to kept",
