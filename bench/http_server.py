@@ -5,49 +5,40 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import socket
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-SECONDS = 3
-RUNS = 3
-CONNECTIONS = 32
+from . import wrk
+from .figures import AHEAD, Row, not_measured, row, times_peer
+from .rounds import medians
+
+ROUNDS = 3
+FIGURE = "HTTP, bare ASGI app"
 SERVERS = ("bare", "ours", "uvicorn")
 
 _BODY = b'{"id":"00000000-0000-0000-0000-000000000001","slug":"demo","is_active":true}'
 _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """One row for each peer."""
-    if shutil.which("wrk") is None:
-        return [{"figure": "HTTP, small JSON, requests/s", "ours": "not measured: wrk missing"}]
-    rates = _rates()
+    if wrk.is_missing():
+        return [not_measured(FIGURE, "wrk missing")]
+    rates = medians({name: partial(_rate, name) for name in SERVERS}, ROUNDS)
     return [
-        _row("HTTP, bare ASGI app, requests/s", rates, "bare", "bare trio + httptools loop", "≥ 0.7 of it"),
-        _row("HTTP, bare ASGI app, requests/s", rates, "uvicorn", "uvicorn, uvloop + httptools", "ahead of it"),
+        row(FIGURE, "requests/s", rates["ours"], "bare trio + httptools loop", rates["bare"], times_peer(0.7)),
+        row(FIGURE, "requests/s", rates["ours"], "uvicorn, uvloop + httptools", rates["uvicorn"], AHEAD),
     ]
 
 
-def _row(figure: str, rates: dict[str, float], peer: str, name: str, goal: str) -> dict[str, Any]:
-    ours, theirs = rates["ours"], rates[peer]
-    return {"figure": figure, "ours": ours, "peer": theirs, "peer_name": name, "ratio": ours / theirs, "goal": goal}
-
-
-def _rates() -> dict[str, float]:
-    """The median of some runs, taken in turn so that a slow moment of the machine hits all alike."""
-    seen: dict[str, list[float]] = {name: [] for name in SERVERS}
-    for _ in range(RUNS):
-        for name in SERVERS:
-            with _server(name) as port:
-                seen[name].append(_requests_per_second(port))
-    return {name: statistics.median(rates) for name, rates in seen.items()}
+def _rate(name: str) -> float:
+    with _server(name) as port:
+        return wrk.requests_per_second(f"http://127.0.0.1:{port}/v1/tenants/resolve?slug=demo", {})
 
 
 @contextmanager
@@ -59,21 +50,6 @@ def _server(name: str) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
-
-
-def _requests_per_second(port: int) -> float:
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{CONNECTIONS}",
-        f"-d{SECONDS}s",
-        f"http://127.0.0.1:{port}/v1/tenants/resolve?slug=demo",
-    ]
-    report = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    match = re.search(r"Requests/sec:\s+([\d.]+)", report)
-    assert match is not None, report
-    assert "Non-2xx" not in report, report
-    return float(match[1])
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
