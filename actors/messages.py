@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -44,12 +44,16 @@ class Verdict(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Resolution(msgspec.Struct, frozen=True):
-    """The answer to "which tenant is this". ``tenant`` is there exactly when the verdict is ``ACTIVE``."""
+class Resolution(msgspec.Struct, eq=False):
+    """The answer to "which tenant is this". ``tenant`` is there exactly when the verdict is ``ACTIVE``.
+
+    A cached one is given many times: what is made of it for the wire is kept in ``rendered``, and goes when it goes.
+    """
 
     verdict: Verdict
     source: Source
     tenant: Tenant | None = None
+    rendered: Any = None
 
 
 class TenantDirectory(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from .api.call import Call
+    from .api.call import Call, RawCall, RawReply
     from .cli.context import CommandContext
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "WEBSOCKET"]
@@ -24,16 +24,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     ``path`` is a template (``/v1/tenants/{id}``). ``scope`` is the token scope it asks for; ``None`` means
     open to everyone. ``query`` and ``body`` are structs: what arrives is decoded and checked against them
     (400 and 422, naming the field). What ``handler`` returns is encoded as JSON unless it is a ``Reply``.
-    ``raw``: ``handler`` is a bare ASGI application answered ahead of the router (for the hottest path);
-    it is called after authentication and brings its own encoding; ``query`` and ``returns`` still feed
-    ``/openapi.json``. ``problems`` are the statuses it may answer with beyond what the machinery around it does, and
-    ``problem_types`` the names behind ``urn:rustok:`` that are its own. ``other_statuses`` come with ``returns``, as
-    ``status`` does (a readiness that says 503).
+    ``raw``, for the hottest paths: ``handler`` is called with a ``RawCall`` after authentication, reads the query itself
+    and returns a ``RawReply``; ``query`` and ``returns`` still feed ``/openapi.json``. Of a WEBSOCKET it is an ASGI
+    application that finds its call under ``scope["state"]["rustok"]``. ``problems`` are the statuses it may answer with
+    beyond what the machinery around it does, and ``problem_types`` the names behind ``urn:rustok:`` that are its own.
+    ``other_statuses`` come with ``returns``, as ``status`` does (a readiness that says 503).
     """
 
     method: Method
     path: str
-    handler: Callable[[Call], Awaitable[Any]] | Callable[..., Awaitable[None]]
+    handler: (
+        Callable[[Call], Awaitable[Any]] | Callable[[RawCall], Awaitable[RawReply]] | Callable[..., Awaitable[None]]
+    )
     summary: str
     scope: str | None = "admin"
     query: type[msgspec.Struct] | None = None

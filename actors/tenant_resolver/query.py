@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ import msgspec
 from actors.identities import Identity, InvalidIdentifier, authority_identity, slug_identity, uuid_identity
 from rustok_daemon.api.choice import Choice
 
+from .identification import Named
 from .records import Domain, Slug
 
 _READ: dict[str, Callable[[str], Identity]] = {
@@ -21,6 +23,9 @@ _READ: dict[str, Callable[[str], Identity]] = {
 _READ_RAW = {name.encode(): read for name, read in _READ.items()}
 _CODED = b"&%+;"
 _MOST = 8
+_MOST_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 280
+"""Bytes: a host of full length, and its name."""
 
 
 class ResolveQuery(Choice, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,10 +44,14 @@ class BadQuery(ValueError):
         self.field = field
 
 
-def identity_of(query: bytes) -> Identity | None:
-    """The identity it names; ``None`` when it is empty. Raises ``BadQuery``."""
+def named_by(query: bytes) -> Named | None:
+    """Whom it names; ``None`` when it is empty. Raises ``BadQuery``. Short ones are remembered: tenants come back."""
     if not query:
         return None
+    return _remembered(query) if len(query) <= _LONGEST_REMEMBERED else _read_query(query)
+
+
+def _read_query(query: bytes) -> Named | None:
     name, _, value = query.partition(b"=")
     read = _READ_RAW.get(name)
     if read is None or not value.isascii() or any(byte in _CODED for byte in value):
@@ -50,7 +59,10 @@ def identity_of(query: bytes) -> Identity | None:
     return _read(name.decode(), value.decode())
 
 
-def _parsed(query: bytes) -> Identity | None:
+_remembered = lru_cache(maxsize=_MOST_REMEMBERED)(_read_query)
+
+
+def _parsed(query: bytes) -> Named | None:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST)
     except ValueError:
@@ -65,8 +77,8 @@ def _parsed(query: bytes) -> Identity | None:
     return _read(*pairs[0])
 
 
-def _read(name: str, value: str) -> Identity:
+def _read(name: str, value: str) -> Named:
     try:
-        return _READ[name](value)
+        return Named(_READ[name](value))
     except InvalidIdentifier as error:
         raise BadQuery(name, str(error)) from None

@@ -1,23 +1,24 @@
-"""The two hottest routes, as bare ASGI ahead of the router: ``resolve`` and ``authorize`` (contract.md, "HTTP")."""
+"""The two hottest routes, raw: ``resolve`` and ``authorize`` (contract.md, "HTTP")."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import msgspec
 
 from actors.identities import InvalidIdentifier
 from actors.messages import Resolution, Tenant, TenantDirectory, TenantUnavailable, Verdict
-from rustok_daemon.api.call import Problem, RawCall
+from rustok_daemon.api.call import Problem, RawCall, RawReply
 from rustok_daemon.api.forwarded import effective_host
 from rustok_daemon.api.problems import ProblemType
-from rustok_daemon.asgi import Receive, Scope, Send
+from rustok_daemon.asgi import Fields
 from rustok_daemon.declarations import Route
 
 from .desk import ResolveDesk
 from .identification import Named, UnknownDomain
-from .query import BadQuery, ResolveQuery, identity_of
+from .query import BadQuery, ResolveQuery, named_by
 
 INVALID, UNKNOWN, INACTIVE = "invalid-identifier", "unknown-tenant", "inactive-tenant"
 ASSERTION = "conflicting-tenant"
@@ -26,25 +27,22 @@ _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 
 
-async def resolve(scope: Scope, receive: Receive, send: Send) -> None:
-    call: RawCall = scope["state"]["rustok"]
-    named = _named(call, scope)
+async def resolve(call: RawCall) -> RawReply:
+    named = _named(call)
     resolution = await _resolved(call.view(TenantDirectory), named)
-    tenant = _served(resolution, named)
-    body = _encode(tenant)
-    headers = [_JSON, (b"content-length", b"%d" % len(body)), *_tenant_headers(tenant), _cache_header(resolution)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    if resolution.rendered is None or named.asserted_slug is not None:
+        resolution.rendered = _rendered(_served(resolution, named), resolution)
+    reply: RawReply = resolution.rendered
+    return reply
 
 
-async def authorize(scope: Scope, receive: Receive, send: Send) -> None:
+async def authorize(call: RawCall) -> RawReply:
     """The query is nobody's business here: proxies hand on that of the request they ask about."""
-    call: RawCall = scope["state"]["rustok"]
     desk = call.view(ResolveDesk)
     if call.peer is not None and call.peer not in desk.authorizers:
         raise Problem(403, ProblemType.FORBIDDEN, "only peers in http.authorize_from may ask this")
     try:
-        desk.identification.refuse_contradictions(scope["headers"])
+        desk.identification.refuse_contradictions(call.all_headers)
         named = desk.identification.identify(call.headers, effective_host(call.headers, trusted=True))
     except InvalidIdentifier:
         raise _denied("invalid") from None
@@ -56,22 +54,20 @@ async def authorize(scope: Scope, receive: Receive, send: Send) -> None:
         raise _denied(resolution.verdict.value)
     if named.asserted_slug not in (None, tenant.slug):
         raise _denied("invalid")
-    headers = [*_tenant_headers(tenant), _cache_header(resolution)]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    return RawReply(204, Fields(_tenant_headers(tenant, resolution)))
 
 
 def _denied(reason: str) -> Problem:
     return Problem(403, _DENIALS[reason], f"the tenant is {reason}", headers={"X-Tenant-Reason": reason})
 
 
-def _named(call: RawCall, scope: Scope) -> Named:
+def _named(call: RawCall) -> Named:
     try:
-        identity = identity_of(scope["query_string"])
-        if identity is not None:
-            return Named(identity)
+        named = named_by(call.query_string)
+        if named is not None:
+            return named
         identification = call.view(ResolveDesk).identification
-        identification.refuse_contradictions(scope["headers"])
+        identification.refuse_contradictions(call.all_headers)
         return identification.identify(call.headers, call.host)
     except BadQuery as error:
         raise Problem(400, INVALID, str(error), field=error.field) from None
@@ -101,8 +97,18 @@ def _served(resolution: Resolution, named: Named) -> Tenant:
     return tenant
 
 
-def _tenant_headers(tenant: Tenant) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
-    return (b"x-tenant-id", str(tenant.id).encode()), (b"x-tenant-slug", _header_value(tenant.slug))
+def _rendered(tenant: Tenant, resolution: Resolution) -> RawReply:
+    body = _encode(tenant)
+    length = (b"content-length", b"%d" % len(body))
+    return RawReply(200, Fields([_JSON, length, *_tenant_headers(tenant, resolution)]), body)
+
+
+def _tenant_headers(tenant: Tenant, resolution: Resolution) -> Iterable[tuple[bytes, bytes]]:
+    return (
+        (b"x-tenant-id", str(tenant.id).encode()),
+        (b"x-tenant-slug", _header_value(tenant.slug)),
+        (b"x-tenant-cache", resolution.source.value.encode()),
+    )
 
 
 def _header_value(slug: str) -> bytes:
@@ -110,10 +116,6 @@ def _header_value(slug: str) -> bytes:
     if slug.isascii() and slug.isprintable() and " " not in slug:
         return slug.encode()
     return quote(slug, safe="").encode()
-
-
-def _cache_header(resolution: Resolution) -> tuple[bytes, bytes]:
-    return b"x-tenant-cache", resolution.source.value.encode()
 
 
 ROUTES = (

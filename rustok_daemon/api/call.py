@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from rustok_daemon.asgi import Fields
 from rustok_daemon.supervision.actor import ActorRef
 
 ViewT = TypeVar("ViewT")
@@ -70,8 +71,24 @@ class Reach(Protocol):
         """The section in force."""
 
 
+class RawReply(msgspec.Struct, frozen=True):
+    """The whole answer of a raw route, encoded. One may be kept and given many times."""
+
+    status: int
+    fields: Fields
+    """With the Content-Length, unless there is no body."""
+    body: bytes = b""
+
+
 class RawCall(Reach, Protocol):
-    """What a raw route finds under ``scope["state"]["rustok"]``."""
+    """What the handler of a raw route gets."""
+
+    @property
+    def query_string(self) -> bytes: ...
+
+    @property
+    def all_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """As they came, repeated ones too; lower-case names."""
 
     @property
     def principal(self) -> Principal | None: ...

@@ -51,8 +51,7 @@ class Endpoint:
             if not operation.admits_at_once(call):
                 await operation.admit(call)
             if operation.raw:
-                scope["state"] = {"rustok": call}
-                await operation.handler(scope, receive, answer.send)
+                await answer.send_raw(await operation.handler(call))
             else:
                 await operation.answer(call, answer)
         except (ClientLeft, ClientDisconnected):

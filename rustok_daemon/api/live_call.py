@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,7 +11,7 @@ from rustok_daemon.asgi import Message, Receive, Scope, Send
 from rustok_daemon.supervision.actor import ActorRef
 
 from .authentication import Gate
-from .call import Principal, Reach
+from .call import Principal, RawReply, Reach
 from .errors import ClientLeft
 from .forwarded import TrustedPeers, effective_host
 from .identifiers import Field, Identifiers
@@ -50,6 +50,16 @@ class LiveCall:
     @property
     def method(self) -> str:
         return str(self.scope["method"])
+
+    @property
+    def query_string(self) -> bytes:
+        query: bytes = self.scope["query_string"]
+        return query
+
+    @property
+    def all_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
+        return headers
 
     @property
     def request_id(self) -> str:
@@ -105,6 +115,14 @@ class Answer:
         self._send = send
         self._call = call
         self.status = 0
+
+    async def send_raw(self, reply: RawReply) -> None:
+        """The whole answer of a raw route."""
+        self.status = reply.status
+        (_, request_id), (_, trace) = self._call.identity
+        fields = reply.fields.and_lines(b"x-request-id: %b\r\ntraceparent: %b\r\n" % (request_id, trace))
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": reply.body})
 
     async def send(self, message: Message) -> None:
         """ASGI's ``send``, for HTTP."""

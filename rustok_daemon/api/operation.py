@@ -14,7 +14,7 @@ from .responses import send_result
 
 
 class Operation:
-    """A method of a path. ``handler`` of a ``raw`` one is called as it is, once the caller is admitted."""
+    """A method of a path. ``handler`` of a ``raw`` one gets the call undecoded and returns a ``RawReply``."""
 
     __slots__ = ("_decode_body", "_decode_query", "_gate", "_scope", "_status", "handler", "raw", "series")
 

@@ -14,6 +14,7 @@ Not there: the ``lifespan`` protocol (the tree starts and stops actors), TLS, HT
 from .errors import ClientDisconnected
 from .limits import Limits
 from .protocol import Application, BodyLimit, Message, Receive, Scope, Send
+from .response import Fields
 from .server import Server, serve
 from .stats import Stats
 
@@ -21,6 +22,7 @@ __all__ = [
     "Application",
     "BodyLimit",
     "ClientDisconnected",
+    "Fields",
     "Limits",
     "Message",
     "Receive",

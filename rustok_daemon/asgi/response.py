@@ -24,7 +24,10 @@ _MOST_MEANINGS = 1024
 
 
 class Fields:
-    """The headers of one response, encoded, and what they say to the server."""
+    """The headers of a response, checked and encoded, and what they say to the server.
+
+    What answers alike many times makes them once and gives them to ``http.response.start`` as its ``headers``.
+    """
 
     __slots__ = ("closes", "dated", "length", "lines")
 
@@ -47,6 +50,13 @@ class Fields:
         if len(block.translate(None, b"\r\n\0")) != len(block) - 2 * len(lines):
             raise ResponseInvalid("a header holds CR, LF or NUL")
         self.lines = block
+
+    def and_lines(self, lines: bytes) -> Fields:
+        """These and further ones, whole lines that the caller answers for: no CR, LF or NUL but at their ends."""
+        both = Fields.__new__(Fields)
+        both.length, both.closes, both.dated = self.length, self.closes, self.dated
+        both.lines = self.lines + lines
+        return both
 
     def _keeps(self, meaning: bytes, value: bytes) -> bool:
         """Notes what the header says; whether it is sent as it stands. Framing and persistence are the server's to say."""
@@ -79,15 +89,18 @@ class Response:
         self.begun = False
         """Whether bytes of the response may have left."""
 
-    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]] | Fields) -> None:
         """Takes the head; it leaves with the first piece. Raises ``ResponseInvalid``, ``ProtocolMisuse``."""
         if self._fields is not None:
             raise ProtocolMisuse("the response has been started")
         self._status = _STATUS_LINES.get(status) or _unusual_status_line(status)
-        if status == 204:
-            headers = [field for field in headers if field[0].lower() != b"content-length"]
-        self._fields = fields = Fields(headers)
-        self._left = fields.length
+        if isinstance(headers, Fields):
+            self._fields = headers
+        elif status == 204:
+            self._fields = Fields([field for field in headers if field[0].lower() != b"content-length"])
+        else:
+            self._fields = Fields(headers)
+        self._left = self._fields.length
         if status in (204, 304):
             self._silent = True
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.identities import Identity
-from actors.tenant_resolver.query import BadQuery, identity_of
+from actors.tenant_resolver.identification import Named
+from actors.tenant_resolver.query import BadQuery, named_by
 
 DEMO = Identity("slug", "demo")
 
@@ -22,7 +23,7 @@ DEMO = Identity("slug", "demo")
     ],
 )
 def test_what_it_names(query: bytes, identity: Identity | None) -> None:
-    assert identity_of(query) == identity
+    assert named_by(query) == (None if identity is None else Named(identity))
 
 
 @pytest.mark.parametrize(
@@ -42,5 +43,5 @@ def test_what_it_names(query: bytes, identity: Identity | None) -> None:
 )
 def test_what_is_wrong(query: bytes, field: str | None) -> None:
     with pytest.raises(BadQuery) as refused:
-        identity_of(query)
+        named_by(query)
     assert refused.value.field == field
