@@ -236,14 +236,14 @@ class Directory:
 
     async def run(self) -> None:
         """Carries the loads until it is cancelled; then nothing is loaded any more, and who waits is told."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
                 for flight, permit in self._early:
                     self._launch(flight, permit)
                 await trio.sleep_forever()
-        finally:
-            self._closed = True
+            finally:
+                self._closed = True  # while the nursery still waits for us: once it is left it takes no flight
 
     def sizes(self) -> Sizes:
         return Sizes(

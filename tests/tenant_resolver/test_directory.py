@@ -441,3 +441,36 @@ async def test_d17_every_request_is_counted_once(mock_clock, rows, directory, me
     await directory.resolve(NOBODY)
     assert metrics.hits + metrics.misses + metrics.negative_hits == 6
     assert (metrics.hits, metrics.misses, metrics.negative_hits, metrics.coalesced) == (3, 2, 1, 0)
+
+
+async def test_who_asks_while_it_is_being_stopped_is_told_so_at_every_step(rows: Rows) -> None:
+    """Between the end of the last load and the end of ``run`` a new one could not be begun: 500 instead of 503."""
+    directory = make(rows)
+    told: list[Resolution | TenantUnavailable] = []
+
+    async def ask(number: int) -> None:
+        try:
+            told.append(await directory.resolve(Identity("slug", f"late-{number}")))
+        except TenantUnavailable as error:
+            told.append(error)
+
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as life:
+            async with trio.open_nursery() as living:
+                living.start_soon(directory.run)
+                await wait_all_tasks_blocked()
+                rows.hold()
+                nursery.start_soon(ask, -1)
+                await wait_all_tasks_blocked()
+                nursery.start_soon(_at_every_step, lambda n: nursery.start_soon(ask, n))
+                await trio.lowlevel.checkpoint()
+                life.cancel()
+    assert len(told) == 21
+    assert {str(each) for each in told} == {"the resolver is being restarted"}
+    assert directory.sizes().flights == 0
+
+
+async def _at_every_step(act: Callable[[int], None]) -> None:
+    for number in range(20):
+        act(number)
+        await trio.lowlevel.checkpoint()
