@@ -227,7 +227,7 @@ class Directory:
         """Reads ``identity`` while the breaker is not closed, so that it closes without waiting for somebody to ask."""
         while True:
             await trio.sleep(_PROBE_EVERY)
-            if self._breaker.state is not State.CLOSED:
+            if self._breaker.state is not State.CLOSED and self._breaker.would_admit:
                 with suppress(TenantUnavailable):
                     flight, _ = self._join_or_begin(identity)
                     await flight.answer()

@@ -49,6 +49,13 @@ class CircuitBreaker:
         self.state = State.CLOSED
         metrics.state = State.CLOSED
 
+    @property
+    def would_admit(self) -> bool:
+        """For who only looks: nothing is counted as refused."""
+        if self.state is State.OPEN:
+            return trio.current_time() >= self._opened_at + self._open_for
+        return self.state is State.CLOSED or self._probes < self._probes_allowed
+
     def admit(self) -> Permit:
         """Asked before every call. Raises ``CircuitOpen``."""
         if self.state is State.OPEN:

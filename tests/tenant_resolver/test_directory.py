@@ -264,7 +264,10 @@ async def test_an_open_breaker_closes_by_itself_when_the_database_is_back(
     for n in range(5):
         with pytest.raises(TenantUnavailable):
             await directory.resolve(Identity("slug", f"cold-{n}"))
+    figures = directory._breaker._metrics
+    assert figures.rejected == 0, "nobody has asked"
     await trio.sleep(100)
+    assert figures.rejected == 0, "its own looks are no calls that were refused"
     rows.error = None
     await trio.sleep(32)
     assert directory._breaker.state is State.CLOSED
