@@ -30,6 +30,7 @@ _MAX_PENDING = 10_000
 _REMEMBERED = 1000
 _REMEMBERED_FOR = 10.0
 _RETRY_AFTER = 1.0
+_SWEEP_PAUSE = 0.05
 
 Names = tuple[Identity, ...] | None
 
@@ -116,10 +117,12 @@ class Publisher:
             raise
 
     async def _say_next_of(self, sweep: _Sweep) -> None:
+        """Not in one rush: every daemon hears it all, and what else is said must get through meanwhile."""
         rows = await self._database.get().fetch(TENANT_NAMES, sweep.after, name="select tenants")
         await self._say([identity for row in rows for identity in _names(row)])
         if rows:
             sweep.after = rows[-1]["id"]
+            await trio.sleep(_SWEEP_PAUSE)
         elif self._sweep is sweep:
             self._sweep = None
 

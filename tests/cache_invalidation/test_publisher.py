@@ -144,6 +144,20 @@ async def test_a_change_during_a_sweep_is_said_too(rig: Rig, autojump_clock: Moc
     assert slug("late") in rig.said
 
 
+async def test_a_change_is_said_between_two_pieces_of_a_long_sweep(rig: Rig, autojump_clock: MockClock) -> None:
+    rig.publisher.take_over()
+    rig.server.tenants = [row(n) for n in range(5000)]
+    async with rig.running():
+        rig.publisher.heard(None)
+        await trio.sleep(0.2)
+        rig.publisher.heard((slug("late"),))
+        await trio.sleep(0.06)
+        assert slug("late") in rig.said
+        assert len(rig.said) < 3 * 5000
+        await trio.sleep(5)
+    assert len(rig.said) == 3 * 5000 + 1
+
+
 async def test_names_that_fit_in_no_message_are_left_out(rig: Rig, autojump_clock: MockClock) -> None:
     rig.publisher.take_over()
     rig.server.tenants = [{"id": UUID(int=1), "slug": "a|b", "domain": None}]
