@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bench import __main__ as bench
-from bench import table
+from bench import http_server, table
 from bench.figures import Row, at_least, at_most, row, times_peer
 
 
@@ -40,11 +40,8 @@ def test_what_could_not_be_measured_is_told_in_the_table(capsys: pytest.CaptureF
 
 
 def test_a_missing_wrk_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("uvicorn", reason="comes with the bench extra")
-    from bench import http_route
-
     monkeypatch.setenv("PATH", "")
-    assert http_route.run() == [Row(figure=http_route.FIGURE, ours="not measured: wrk missing")]
+    assert http_server.run() == [Row(figure=http_server.FIGURE, ours="not measured: wrk missing")]
 
 
 def test_a_benchmark_that_fails_says_why_and_the_rest_still_counts(

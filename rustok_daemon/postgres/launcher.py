@@ -15,7 +15,7 @@ import msgspec
 from rustok_daemon.supervision.errors import FatalExit
 
 from . import ordinary_user
-from .binaries import CONFIGURATION
+from .binaries import CONFIGURATION, program
 
 _CANDIDATES = ("postgres", "nobody")
 _ENTER = (sys.executable, "-I", "-S", ordinary_user.__file__)
@@ -38,18 +38,21 @@ class Launcher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(data_dir: Path) -> Launcher:
-    """Raises ``FatalExit`` (78) naming the directory the unprivileged user cannot reach. Blocks for some milliseconds."""
+    """Raises ``FatalExit`` (78) naming the directory, of data or of programs, that the unprivileged user cannot reach.
+
+    Blocks for some milliseconds.
+    """
     if os.geteuid() != 0:
         return Launcher()
     if subprocess.run([*_ENTER, "/bin/true"], check=False, timeout=10).returncode == 0:
         return Launcher(prefix=_ENTER)
     user = _unprivileged()
-    for directory in (data_dir, *data_dir.parents):
+    for directory in (data_dir, *data_dir.parents, *Path(program("postgres")).parents):
         if not directory.stat().st_mode & stat.S_IXOTH:
             raise FatalExit(
                 CONFIGURATION,
-                f"daemon.data_dir: user namespaces are forbidden here and {user.pw_name!r}, as whom PostgreSQL would "
-                f"run, may not enter {directory}; run the daemon as an ordinary user or give database.url",
+                f"embedded PostgreSQL: user namespaces are forbidden here and {user.pw_name!r}, as whom it would run, may "
+                f"not enter {directory}; run the daemon as an ordinary user or give database.url",
             )
     return Launcher(user=user.pw_uid, group=user.pw_gid)
 
