@@ -70,7 +70,7 @@ def _settled(pid: int) -> float:
 
 
 async def _cached() -> float:
-    """What the first load of every tenant adds."""
+    """What it adds to have every tenant in the cache, and served from there."""
     with tempfile.TemporaryDirectory(dir="/tmp") as made:
         directory = Path(made)
         async with postgres(directory) as database, redis(directory) as cache:
@@ -97,9 +97,11 @@ async def _fill(url: str) -> None:
 
 
 def _resolve_all(running: Daemon) -> None:
+    """Each twice: a tenant's answer is rendered when it is first served from the cache."""
     token = running.service_token("tenants:read")
     paths = [f"/v1/tenants/resolve?slug=t{n}" for n in range(2, TENANTS + 2)]
-    trio.run(get_all, running.port, paths, {"Authorization": f"Bearer {token}"})
+    for _ in range(2):
+        trio.run(get_all, running.port, paths, {"Authorization": f"Bearer {token}"})
     metrics = httpx.get(f"http://127.0.0.1:{running.port}/metrics").text
     entries = next(line for line in metrics.splitlines() if line.startswith("rustok_tenant_cache_entries"))
     assert float(entries.split()[-1]) >= TENANTS, entries
