@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from .api.call import Call, RawCall, RawReply
+    from .api.call import Call, RawCall
+    from .asgi import WholeResponse
     from .cli.context import CommandContext
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "WEBSOCKET"]
@@ -25,8 +26,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     open to everyone. ``query`` and ``body`` are structs: what arrives is decoded and checked against them
     (400 and 422, naming the field). What ``handler`` returns is encoded as JSON unless it is a ``Reply``.
     ``raw``, for the hottest paths: ``handler`` is called with a ``RawCall`` after authentication, reads the query itself
-    and returns a ``RawReply``; ``query`` and ``returns`` still feed ``/openapi.json``. Of a WEBSOCKET it is an ASGI
-    application that finds its call under ``scope["state"]["rustok"]``. ``problems`` are the statuses it may answer with
+    and returns a ``WholeResponse``; ``query`` and ``returns`` still feed ``/openapi.json``. ``at_once`` is asked before it,
+    and answers what needs no waiting, or says ``None``. A raw WEBSOCKET is an ASGI application that finds its call under
+    ``scope["state"]["rustok"]``. ``problems`` are the statuses it may answer with
     beyond what the machinery around it does, and ``problem_types`` the names behind ``urn:rustok:`` that are its own.
     ``other_statuses`` come with ``returns``, as ``status`` does (a readiness that says 503).
     """
@@ -34,7 +36,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     method: Method
     path: str
     handler: (
-        Callable[[Call], Awaitable[Any]] | Callable[[RawCall], Awaitable[RawReply]] | Callable[..., Awaitable[None]]
+        Callable[[Call], Awaitable[Any]]
+        | Callable[[RawCall], Awaitable[WholeResponse]]
+        | Callable[..., Awaitable[None]]
     )
     summary: str
     scope: str | None = "admin"
@@ -46,6 +50,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()
     problem_types: tuple[str, ...] = ()
     raw: bool = False
+    at_once: Callable[[RawCall], WholeResponse | None] | None = None
     tag: str = ""
 
 

@@ -118,6 +118,7 @@ class HttpFront(Actor[HttpFrontSettings]):
             sockets,
             allowed,
             on_refused=lambda refusal: refused(refusal.status),
+            at_once=self._application.at_once,
             task_status=task_status,
         )
 

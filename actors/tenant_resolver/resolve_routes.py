@@ -10,10 +10,10 @@ import msgspec
 
 from actors.identities import InvalidIdentifier
 from actors.messages import Resolution, Tenant, TenantDirectory, TenantUnavailable, Verdict
-from rustok_daemon.api.call import Problem, RawCall, RawReply
+from rustok_daemon.api.call import Problem, RawCall
 from rustok_daemon.api.forwarded import effective_host
 from rustok_daemon.api.problems import ProblemType
-from rustok_daemon.asgi import Fields
+from rustok_daemon.asgi import Fields, WholeResponse
 from rustok_daemon.declarations import Route
 
 from .desk import ResolveDesk
@@ -27,34 +27,58 @@ _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 
 
-async def resolve(call: RawCall) -> RawReply:
+def resolve_at_once(call: RawCall) -> WholeResponse | None:
+    """What the cache knows."""
     named = _named(call)
-    resolution = await _resolved(call.view(TenantDirectory), named)
+    resolution = call.view(TenantDirectory).peek(named.identity)
+    return None if resolution is None else _answered(resolution, named)
+
+
+async def resolve(call: RawCall) -> WholeResponse:
+    named = _named(call)
+    return _answered(await _resolved(call, named), named)
+
+
+def _answered(resolution: Resolution, named: Named) -> WholeResponse:
     if resolution.rendered is None or named.asserted_slug is not None:
         resolution.rendered = _rendered(_served(resolution, named), resolution)
-    reply: RawReply = resolution.rendered
-    return reply
+    whole: WholeResponse = resolution.rendered
+    return whole
 
 
-async def authorize(call: RawCall) -> RawReply:
-    """The query is nobody's business here: proxies hand on that of the request they ask about."""
+def authorize_at_once(call: RawCall) -> WholeResponse | None:
+    """What the cache knows."""
+    named = _named_by_headers(call)
+    resolution = call.view(TenantDirectory).peek(named.identity)
+    return None if resolution is None else _authorized(resolution, named)
+
+
+async def authorize(call: RawCall) -> WholeResponse:
+    named = _named_by_headers(call)
+    return _authorized(await _resolved(call, named), named)
+
+
+def _named_by_headers(call: RawCall) -> Named:
+    """The query is nobody's business here: proxies hand on that of the request they ask about. Raises ``Problem``."""
     desk = call.view(ResolveDesk)
     if call.peer is not None and call.peer not in desk.authorizers:
         raise Problem(403, ProblemType.FORBIDDEN, "only peers in http.authorize_from may ask this")
     try:
         desk.identification.refuse_contradictions(call.all_headers)
-        named = desk.identification.identify(call.headers, effective_host(call.headers, trusted=True))
+        return desk.identification.identify(call.headers, effective_host(call.headers, trusted=True))
     except InvalidIdentifier:
         raise _denied("invalid") from None
     except UnknownDomain:
         raise _denied("unknown") from None
-    resolution = await _resolved(call.view(TenantDirectory), named)
+
+
+def _authorized(resolution: Resolution, named: Named) -> WholeResponse:
     tenant = resolution.tenant
     if tenant is None:
         raise _denied(resolution.verdict.value)
     if named.asserted_slug not in (None, tenant.slug):
         raise _denied("invalid")
-    return RawReply(204, Fields(_tenant_headers(tenant, resolution)))
+    return WholeResponse(204, Fields(_tenant_headers(tenant, resolution)))
 
 
 def _denied(reason: str) -> Problem:
@@ -77,9 +101,9 @@ def _named(call: RawCall) -> Named:
         raise Problem(404, UNKNOWN, "no tenant lives below this host") from None
 
 
-async def _resolved(directory: TenantDirectory, named: Named) -> Resolution:
+async def _resolved(call: RawCall, named: Named) -> Resolution:
     try:
-        return directory.peek(named.identity) or await directory.resolve(named.identity)
+        return await call.view(TenantDirectory).resolve(named.identity)
     except TenantUnavailable as error:
         retry_after = str(max(1, math.ceil(error.retry_after)))
         raise Problem(503, ProblemType.UNAVAILABLE, error.reason, headers={"Retry-After": retry_after}) from error
@@ -97,10 +121,10 @@ def _served(resolution: Resolution, named: Named) -> Tenant:
     return tenant
 
 
-def _rendered(tenant: Tenant, resolution: Resolution) -> RawReply:
+def _rendered(tenant: Tenant, resolution: Resolution) -> WholeResponse:
     body = _encode(tenant)
     length = (b"content-length", b"%d" % len(body))
-    return RawReply(200, Fields([_JSON, length, *_tenant_headers(tenant, resolution)]), body)
+    return WholeResponse(200, Fields([_JSON, length, *_tenant_headers(tenant, resolution)]), body)
 
 
 def _tenant_headers(tenant: Tenant, resolution: Resolution) -> Iterable[tuple[bytes, bytes]]:
@@ -123,6 +147,7 @@ ROUTES = (
         method="GET",
         path="/v1/tenants/resolve",
         handler=resolve,
+        at_once=resolve_at_once,
         summary="Which tenant is this? By id, slug or host, or from the request's own headers",
         scope="tenants:read",
         query=ResolveQuery,
@@ -136,6 +161,7 @@ ROUTES = (
         method="GET",
         path="/v1/tenants/authorize",
         handler=authorize,
+        at_once=authorize_at_once,
         summary="Forward-auth for nginx, Caddy and Traefik: 204 with the tenant's headers, or 403 with X-Tenant-Reason",
         scope=None,
         status=204,

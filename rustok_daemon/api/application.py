@@ -9,7 +9,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router, WebSocketRoute
 
 from rustok_daemon.asgi import Application as Asgi
-from rustok_daemon.asgi import Receive, Scope, Send
+from rustok_daemon.asgi import Receive, Scope, Send, WholeResponse
 from rustok_daemon.config.sections import HttpSettings
 from rustok_daemon.declarations import Route
 from rustok_daemon.supervision.actor import Context
@@ -41,6 +41,11 @@ class Application:
             redirect_slashes=False,
             default=otherwise or Endpoint(UNMATCHED, (), surroundings),
         )
+
+    def at_once(self, scope: Scope) -> WholeResponse | None:
+        """For the server: see ``asgi.AtOnce``."""
+        endpoint = self._exact.get(scope["path"])
+        return None if endpoint is None else endpoint.at_once(scope)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._exact.get(scope["path"])

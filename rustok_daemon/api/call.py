@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from rustok_daemon.asgi import Fields
 from rustok_daemon.supervision.actor import ActorRef
 
 ViewT = TypeVar("ViewT")
@@ -69,15 +68,6 @@ class Reach(Protocol):
 
     def settings(self, kind: type[SectionT]) -> SectionT:
         """The section in force."""
-
-
-class RawReply(msgspec.Struct, frozen=True):
-    """The whole answer of a raw route, encoded. One may be kept and given many times."""
-
-    status: int
-    fields: Fields
-    """With the Content-Length, unless there is no body."""
-    body: bytes = b""
 
 
 class RawCall(Reach, Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from rustok_daemon.asgi import ClientDisconnected, Receive, Scope, Send
+from rustok_daemon.asgi import ClientDisconnected, Message, Receive, Scope, Send, WholeResponse
 from rustok_daemon.declarations import Route
 from rustok_daemon.telemetry.logs import get_logger
 
@@ -16,10 +16,15 @@ from .live_call import Answer, LiveCall, Surroundings
 from .metrics import Series
 from .operation import Operation
 from .problems import ProblemType
-from .responses import send_problem, send_whole
+from .responses import send_problem, send_whole, whole_problem
 from .websocket import Handshake
 
 _log = get_logger(actor="api")
+
+
+async def _nothing_to_receive() -> Message:
+    """A request that is answered at once has no body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 class Endpoint:
@@ -62,6 +67,24 @@ class Endpoint:
             if answer.status:
                 series = self._series(call.method) if operation is None else operation.series
                 series.add(answer.status, time.perf_counter() - began)
+
+    def at_once(self, scope: Scope) -> WholeResponse | None:
+        """The answer, if it needs no waiting: the caller is known, and so is what is asked for. Raises nothing."""
+        operation = self._operations.get(scope["method"])
+        if operation is None or operation.at_once is None:
+            return None
+        began = time.perf_counter()
+        call = LiveCall(scope, _nothing_to_receive, self._surroundings)
+        if not operation.admits_at_once(call):
+            return None
+        try:
+            whole = operation.at_once(call)
+        except Exception as error:
+            whole = whole_problem(self._problem(error, call), call.request_id)
+        if whole is None:
+            return None
+        operation.series.add(whole.status, time.perf_counter() - began)
+        return WholeResponse(whole.status, call.identified(whole.fields), whole.body)
 
     def _series(self, method: str) -> Series:
         return self._surroundings.metrics.series(method, self._path)

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rustok_daemon.asgi import Message, Receive, Scope, Send
+from rustok_daemon.asgi import Fields, Message, Receive, Scope, Send, WholeResponse
 from rustok_daemon.supervision.actor import ActorRef
 
 from .authentication import Gate
-from .call import Principal, RawReply, Reach
+from .call import Principal, Reach
 from .errors import ClientLeft
 from .forwarded import TrustedPeers, effective_host
 from .identifiers import Field, Identifiers
@@ -72,6 +72,11 @@ class LiveCall:
             self._identity = self._surroundings.identifiers.of(self.headers)
         return self._identity
 
+    def identified(self, fields: Fields) -> Fields:
+        """With the headers of ``identity``."""
+        (_, request_id), (_, trace) = self.identity
+        return fields.and_lines(b"x-request-id: %b\r\ntraceparent: %b\r\n" % (request_id, trace))
+
     @property
     def peer(self) -> str | None:
         client = self.scope["client"]
@@ -116,13 +121,12 @@ class Answer:
         self._call = call
         self.status = 0
 
-    async def send_raw(self, reply: RawReply) -> None:
+    async def send_raw(self, whole: WholeResponse) -> None:
         """The whole answer of a raw route."""
-        self.status = reply.status
-        (_, request_id), (_, trace) = self._call.identity
-        fields = reply.fields.and_lines(b"x-request-id: %b\r\ntraceparent: %b\r\n" % (request_id, trace))
-        await self._send({"type": "http.response.start", "status": reply.status, "headers": fields})
-        await self._send({"type": "http.response.body", "body": reply.body})
+        self.status = whole.status
+        fields = self._call.identified(whole.fields)
+        await self._send({"type": "http.response.start", "status": whole.status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": whole.body})
 
     async def send(self, message: Message) -> None:
         """ASGI's ``send``, for HTTP."""

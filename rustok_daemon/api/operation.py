@@ -14,13 +14,14 @@ from .responses import send_result
 
 
 class Operation:
-    """A method of a path. ``handler`` of a ``raw`` one gets the call undecoded and returns a ``RawReply``."""
+    """A method of a path. ``handler`` of a ``raw`` one gets the call undecoded and returns a ``WholeResponse``."""
 
-    __slots__ = ("_decode_body", "_decode_query", "_gate", "_scope", "_status", "handler", "raw", "series")
+    __slots__ = ("_decode_body", "_decode_query", "_gate", "_scope", "_status", "at_once", "handler", "raw", "series")
 
     def __init__(self, route: Route, series: Series, gate: Gate) -> None:
         self.handler: Any = route.handler
         self.raw = route.raw
+        self.at_once = route.at_once
         self.series = series
         self._gate = gate
         self._scope = route.scope

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rustok_daemon.asgi import Send
+from rustok_daemon.asgi import Fields, Send, WholeResponse
 
 from . import problems
 from .call import Problem, Reply
@@ -35,15 +35,24 @@ async def send_problem(send: Send, problem: Problem, request_id: str) -> None:
     await send_whole(send, problem.status, problems.CONTENT_TYPE, body, problem.headers.items())
 
 
+def whole_problem(problem: Problem, request_id: str) -> WholeResponse:
+    """The same, for who answers at once."""
+    body = problems.encode(problem, request_id)
+    return WholeResponse(
+        problem.status, Fields(_whole_fields(problems.CONTENT_TYPE, body, problem.headers.items())), body
+    )
+
+
 async def send_whole(
     send: Send, status: int, content_type: str, body: bytes | None, headers: Iterable[tuple[str, str]] = ()
 ) -> None:
     """An answer in one piece."""
-    fields = _fields(headers)
     if body is not None:
-        fields += [(b"content-type", content_type.encode("latin-1")), (b"content-length", b"%d" % len(body))]
-    elif status >= 200 and status not in (204, 304):
-        fields.append((b"content-length", b"0"))
+        fields = _whole_fields(content_type, body, headers)
+    else:
+        fields = _fields(headers)
+        if status not in (204, 304):
+            fields.append((b"content-length", b"0"))
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body or b""})
 
@@ -59,6 +68,11 @@ async def _send_stream(send: Send, reply: Reply, parts: AsyncIterator[bytes], si
     finally:
         if isinstance(parts, AsyncGenerator):
             await parts.aclose()
+
+
+def _whole_fields(content_type: str, body: bytes, headers: Iterable[tuple[str, str]]) -> Headers:
+    type_and_length = [(b"content-type", content_type.encode("latin-1")), (b"content-length", b"%d" % len(body))]
+    return _fields(headers) + type_and_length
 
 
 def _fields(headers: Iterable[tuple[str, str]]) -> Headers:

@@ -13,13 +13,14 @@ Not there: the ``lifespan`` protocol (the tree starts and stops actors), TLS, HT
 
 from .errors import ClientDisconnected
 from .limits import Limits
-from .protocol import Application, BodyLimit, Message, Receive, Scope, Send
-from .response import Fields
+from .protocol import Application, AtOnce, BodyLimit, Message, Receive, Scope, Send
+from .response import Fields, WholeResponse
 from .server import Server, serve
 from .stats import Stats
 
 __all__ = [
     "Application",
+    "AtOnce",
     "BodyLimit",
     "ClientDisconnected",
     "Fields",
@@ -30,5 +31,6 @@ __all__ = [
     "Send",
     "Server",
     "Stats",
+    "WholeResponse",
     "serve",
 ]

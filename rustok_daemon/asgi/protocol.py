@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from .response import WholeResponse
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -13,5 +15,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BodyLimit = Callable[[Scope], int | None]
 """Says how many bytes of body this request may have; ``None``: the application bounds it itself."""
+
+AtOnce = Callable[[Scope], WholeResponse | None]
+"""Answers a request without a body without waiting, in place of the application; ``None``: the application is to.
+
+As the application it must not raise.
+"""
 
 SPEC: Final = {"version": "3.0", "spec_version": "2.5"}

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 
+import msgspec
+
 from .errors import ProtocolMisuse, ResponseInvalid
 from .head import TOKEN, Head
 
@@ -71,6 +73,17 @@ class Fields:
         if meaning == b"connection":
             self.closes = b"close" in value.lower()
         return False
+
+
+class WholeResponse(msgspec.Struct, frozen=True):
+    """A response in one piece, ready to be sent; one may be kept and given many times.
+
+    ``fields`` hold the Content-Length, unless there is no body.
+    """
+
+    status: int
+    fields: Fields
+    body: bytes = b""
 
 
 class Response:

@@ -17,7 +17,8 @@ from .clock import Clock
 from .connection import Connection, Phase
 from .errors import Refused
 from .limits import Limits
-from .protocol import Application, BodyLimit
+from .outbox import Outbox
+from .protocol import Application, AtOnce, BodyLimit
 from .stats import Stats
 from .wire import Wire
 
@@ -41,8 +42,11 @@ class Server:
         limits: Limits,
         body_limit: BodyLimit | None,
         on_refused: Callable[[Refused], None] | None,
+        at_once: AtOnce | None = None,
     ) -> None:
         self.app = app
+        self.at_once = at_once
+        self.outbox = Outbox()
         self.limits = limits
         self.body_limit = body_limit
         self.stats = Stats()
@@ -99,6 +103,7 @@ class Server:
         with self._serving:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.sweep, self._open.keys())
+                nursery.start_soon(self.outbox.run)
                 with self._accepting:
                     async with trio.open_nursery() as accepting:
                         for listener in self._listeners:
@@ -176,13 +181,14 @@ async def serve(
     *,
     body_limit: BodyLimit | None = None,
     on_refused: Callable[[Refused], None] | None = None,
+    at_once: AtOnce | None = None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves ``app`` on sockets that are bound and listening, TCP or unix, until cancelled or drained.
 
     ``listeners`` are lent: they are made non-blocking and never closed. ``body_limit`` says for a request with a body
     how many bytes it may have, in place of ``limits.max_body``. ``on_refused`` hears of each answer that the server
-    gives in the application's place. ``task_status`` gets the ``Server``. Cancelling cuts every connection: to stop
-    gently, ``drain`` first.
+    gives in the application's place. ``at_once`` is asked before the application. ``task_status`` gets the ``Server``.
+    Cancelling cuts every connection: to stop gently, ``drain`` first.
     """
-    await Server(app, listeners, limits or Limits(), body_limit, on_refused).run(task_status)
+    await Server(app, listeners, limits or Limits(), body_limit, on_refused, at_once).run(task_status)

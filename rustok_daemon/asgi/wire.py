@@ -29,6 +29,7 @@ class Wire:
         "_clock",
         "_cut",
         "_fd",
+        "_queued",
         "_sock",
         "_woken",
         "_writing",
@@ -42,6 +43,7 @@ class Wire:
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self._sock = sock
         self._fd = sock.fileno()
+        self._queued = b""
         self._clock = clock
         self._cut = False
         self._woken = False
@@ -146,9 +148,38 @@ class Wire:
             self._writing = False
             self.write_deadline = NEVER
 
+    @property
+    def queued(self) -> bool:
+        """Whether something is on its way that the kernel does not have yet. ``settle`` before anything else is written."""
+        return bool(self._queued)
+
+    def queue(self, data: bytes) -> None:
+        """Keeps ``data`` until ``flush`` or ``settle``."""
+        self._check_writable()
+        self._queued = data
+
+    def flush(self) -> None:
+        """Gives the kernel what is queued, as much as it takes at once. With a rest, whoever reads is woken to ``settle`` it."""
+        if self._queued:
+            try:
+                self._queued = self._queued[self._sock.send(self._queued) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._cut, self._queued = True, b""  # the client is gone, as the next read will say
+            if self._queued:
+                self.wake()
+
+    async def settle(self) -> None:
+        """Returns when the kernel has what was queued. Raises as ``write_rest``."""
+        self.flush()
+        if self._queued:
+            rest, self._queued = memoryview(self._queued), b""
+            await self.write_rest([rest])
+
     def write_now(self, data: bytes) -> None:
         """Writes as much as the kernel takes at once: for last words to a client that may not listen."""
-        if not (self._cut or self._writing):
+        if not (self._cut or self._writing or self._queued):
             with suppress(OSError):
                 self._sock.send(data)
 
@@ -182,6 +213,7 @@ class Wire:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
 
     def close(self) -> None:
+        self.flush()
         notify_closing(self._fd)
         self._sock.close()
 

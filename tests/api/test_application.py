@@ -12,11 +12,11 @@ import msgspec
 import pytest
 import trio
 
-from rustok_daemon.api.call import Call, Problem, RawCall, RawReply, Reply
+from rustok_daemon.api.call import Call, Problem, RawCall, Reply
 from rustok_daemon.api.clashes import check_routes
 from rustok_daemon.api.errors import BadRoute
 from rustok_daemon.api.pages import Page, PageQuery, decode_cursor, page
-from rustok_daemon.asgi import Fields, Limits
+from rustok_daemon.asgi import Fields, Limits, WholeResponse
 from rustok_daemon.config.sections import ForwardedSettings, HttpSettings
 from rustok_daemon.declarations import Route
 from rustok_daemon.postgres.errors import DatabaseUnavailable
@@ -82,13 +82,15 @@ async def be_unavailable(call: Call) -> None:
     raise DatabaseUnavailable("10.1.2.3 refused")
 
 
-async def raw(call: RawCall) -> RawReply:
+async def raw(call: RawCall) -> WholeResponse:
     by = call.principal and call.principal.name
     body = msgspec.json.encode({"query": call.query_string.decode(), "by": by})
-    return RawReply(200, Fields([(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]), body)
+    return WholeResponse(
+        200, Fields([(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]), body
+    )
 
 
-async def raw_problem(call: RawCall) -> RawReply:
+async def raw_problem(call: RawCall) -> WholeResponse:
     raise Problem(400, "bad-request", "raw routes raise problems, too")
 
 
