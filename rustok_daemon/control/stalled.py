@@ -33,14 +33,16 @@ class StallAnswers:
         self._end = threading.Event()
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="stall-answers", daemon=True).start()
+        """The listener is duplicated here: by the time the thread runs, the lent one may be closed, its number reused."""
+        listener = self._listener.dup()
+        threading.Thread(target=self._run, args=(listener,), name="stall-answers", daemon=True).start()
 
     def stop(self) -> None:
         """Does not wait: a thread that talks to a slow client must not hold the loop up."""
         self._end.set()
 
-    def _run(self) -> None:
-        with self._listener.dup() as listener:
+    def _run(self, own: socket.socket) -> None:
+        with own as listener:
             listener.setblocking(False)
             while not self._end.wait(_LOOK_EVERY):
                 while self._watch.stall() is not None and not self._end.is_set():
