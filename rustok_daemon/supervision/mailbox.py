@@ -18,8 +18,10 @@ from .specs import Overflow
 if TYPE_CHECKING:
     from .actor import Fence
 
-BATCH = 20
+BATCH = 100
 """Messages handled per wake-up before others get their turn (docs/decisions.md)."""
+TURN = 0.001
+"""Seconds of handling after which they get it all the same."""
 
 Letter = tuple[Any, float, "PendingReply | None"]
 """The message, when it was put in (``time.perf_counter``), and where its reply goes."""

@@ -10,7 +10,7 @@ import trio
 
 from .context import FailuresTold, LiveContext
 from .errors import ActorUnavailable, Interrupted, LeakedCancelled, ReplyError, TeardownCut, describe
-from .mailbox import BATCH, Letter
+from .mailbox import BATCH, TURN, Letter
 from .replies import PendingReply
 
 if TYPE_CHECKING:
@@ -82,10 +82,11 @@ class MailboxLoop:
                 self._in_turn[kind] = method
 
     async def run(self) -> None:
-        """For ever. After ``BATCH`` messages others get their turn."""
-        context, mailbox, in_turn = self._context, self._mailbox, self._in_turn
+        """For ever. After ``BATCH`` messages, or ``TURN`` seconds of handling them, others get their turn."""
+        context, mailbox, in_turn, times = self._context, self._mailbox, self._in_turn, self._times
         while True:
             await mailbox.wait()
+            enough = times.seconds + TURN
             for _ in range(BATCH):
                 letter = mailbox.take()
                 if letter is None:
@@ -99,6 +100,8 @@ class MailboxLoop:
                     await rest
                     if context.ending:
                         break
+                if times.seconds > enough:
+                    break
 
     def _set_aside(self, letter: Letter) -> None:
         """For a handler of which several may run at once, if there is one for it at all."""
