@@ -65,7 +65,7 @@ def _idle_peer() -> float:
 
 
 def _settled(pid: int) -> float:
-    time.sleep(SETTLED_AFTER)
+    time.sleep(SETTLED_AFTER)  # what is measured is a process left alone for a while
     return resident(pid)
 
 

@@ -98,7 +98,7 @@ class PostgresProcess:
             assert self.process is not None
             assert self.process.poll() is None, (self.directory / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, "the server did not get ready"
-            time.sleep(0.01)
+            time.sleep(0.01)  # a poll of another process: there is nothing to wait on
 
     @property
     def _pid(self) -> int:

@@ -40,8 +40,9 @@ async def resolve(call: RawCall) -> WholeResponse:
 
 
 def _answered(resolution: Resolution, named: Named) -> WholeResponse:
-    if resolution.rendered is None or named.asserted_slug is not None:
-        resolution.rendered = _rendered(_served(resolution, named), resolution)
+    tenant = _served(resolution, named)
+    if resolution.rendered is None:
+        resolution.rendered = _rendered(tenant, resolution)
     whole: WholeResponse = resolution.rendered
     return whole
 

@@ -144,6 +144,9 @@ class Connection:
                     raise problems.incomplete()
             except TimedOut:
                 raise problems.too_slow() from None
+            except Woken:  # the answer before this request did not fit into the kernel's buffer
+                await wire.settle()
+                continue
             head = self._reader.read(wire.buffer, wire.position)
             if head is not None:
                 return head

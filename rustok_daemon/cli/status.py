@@ -49,7 +49,7 @@ def _watch(context: CommandContext) -> int:
             while True:
                 tree = context.daemon.get("/v1/supervisor/tree")
                 show(f"{_rendered(tree)}\n{verdict(tree)}")
-                time.sleep(1)
+                time.sleep(1)  # the pace of --watch; nothing else runs in this process
         except KeyboardInterrupt:
             return _code(tree)
 

@@ -115,6 +115,16 @@ async def test_what_the_kernel_does_not_take_at_once_leaves_as_the_client_reads(
             assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
+async def test_half_a_head_behind_an_answer_that_the_kernel_did_not_take_is_waited_for() -> None:
+    async with serving(slow, at_once=at_once) as served, served.client() as client:
+        following = request("GET", "/next")
+        await client.send(request("GET", "/huge") + following[:9])
+        await wait_all_tasks_blocked()
+        with trio.fail_after(20):
+            assert len((await client.answer()).body) == 15_000_000
+            assert (await client.ask(following[9:])).body == b"/next"
+
+
 async def test_a_client_that_reads_nothing_for_too_long_is_cut() -> None:
     limits = Limits(write_timeout=0.3)
     async with serving(slow, limits, at_once=at_once) as served, served.client() as client:

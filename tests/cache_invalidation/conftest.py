@@ -12,7 +12,7 @@ from actors.cache_invalidation.sql import TRIGGERS
 from tests.redis_servers import redis_server as redis_server
 from tests.servers import PostgresProcess
 
-SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
+SCHEMA = (Path(__file__).parents[1] / "rustok.sql").read_text("utf-8")
 
 
 class TenantDatabase:

@@ -28,7 +28,7 @@ def stand_still_and_ask(part: Part, *requests: tuple[str, str]) -> list[httpx.Re
     thread.start()
     end = time.monotonic() + STALL
     while time.monotonic() < end:
-        time.sleep(0.01)
+        time.sleep(0.01)  # the stall itself: this blocks the loop's thread
     return answers
 
 

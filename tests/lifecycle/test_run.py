@@ -205,4 +205,4 @@ def until(condition: Callable[[], bool], within: float = 15) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.05)  # a poll of what another process shows

@@ -139,6 +139,7 @@ async def test_it_is_ready_when_its_port_accepts(stage: Stage) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    # In the process under test: it is ready late, and then lives.
     script = f"import socket,time;time.sleep(.2);s=socket.create_server(('127.0.0.1',{port}));time.sleep(1000)"
     spec = spec_of(CommandSettings(command=(sys.executable, "-c", script), ready=f"127.0.0.1:{port}"))
     async with stage.running(SupervisorSpec(id="root", children=(spec,))):

@@ -29,7 +29,7 @@ async def test_a_thread_sees_that_the_loop_is_blocked_and_where() -> None:
             if stall is not None:
                 seen.append(stall)
                 enough.set()
-            time.sleep(0.01)
+            time.sleep(0.01)  # an observer's thread: the loop it looks at stands still
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)

@@ -13,7 +13,7 @@ from tests.servers import PostgresProcess
 
 pytestmark = pytest.mark.timeout(120)
 
-RUSTOK = (Path(__file__).parent / "rustok.sql").read_text()
+RUSTOK = (Path(__file__).parents[1] / "rustok.sql").read_text()
 COLUMNS = """
 select table_name, column_name, data_type, character_maximum_length, is_nullable, column_default
 from information_schema.columns
