@@ -51,6 +51,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Module(msgspec.Struct, frozen=True):
+    """One actor's own word."""
+
     slug: str
     name: str
     status: HealthStatus
@@ -64,6 +66,7 @@ class Modules(msgspec.Struct, frozen=True):
 
 
 def modules(findings: Iterable[Finding]) -> Modules:
+    """RusToK's shape: any module that is not healthy degrades the whole."""
     shown = [Module(finding.slug, finding.name, finding.status) for finding in findings if finding.module]
     return Modules("ok" if all(module.status == "healthy" for module in shown) else "degraded", shown)
 

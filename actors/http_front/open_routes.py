@@ -27,12 +27,16 @@ body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding
 
 
 class App(msgspec.Struct, frozen=True):
+    """RusToK's ``/health``."""
+
     status: str
     app: str
     version: str
 
 
 class Ok(msgspec.Struct, frozen=True):
+    """Loco's probes."""
+
     ok: bool
 
 

@@ -32,10 +32,12 @@ _AT_ONCE = 4
 
 
 def new_token() -> str:
+    """A secret of 256 random bits, under a prefix by which scanners of leaked secrets know it."""
     return f"rst_{secrets.token_urlsafe(32)}"
 
 
 def hash_of(token: bytes) -> bytes:
+    """SHA-256: what is stored and looked up in the token's place."""
     return hashlib.sha256(token).digest()
 
 

@@ -109,14 +109,17 @@ class TenantLocale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(row: Row) -> TenantRecord:
+    """From a row of ``SHOW`` and its like. Raises ``UnreadableValue``."""
     tenant = tenant_of(row)
     return TenantRecord(**msgspec.structs.asdict(tenant), created_at=row["created_at"], updated_at=row["updated_at"])
 
 
 def module_of(row: Row) -> Module:
+    """From a row of ``MODULES``."""
     settings = json_of(row, "settings")
     return Module(slug=row["module_slug"], enabled=row["enabled"], settings=settings, updated_at=row["updated_at"])
 
 
 def locale_of(row: Row) -> TenantLocale:
+    """From a row of ``LOCALES``."""
     return TenantLocale(**{name: row[name] for name in TenantLocale.__struct_fields__})

@@ -77,25 +77,35 @@ class Refused(ReplyError):
 
 
 class CreateTenant(Request[TenantRecord], frozen=True):
+    """Makes it. Refused: slug or domain taken, rejected, unavailable, outcome unknown."""
+
     tenant: NewTenant
 
 
 class UpdateTenant(Request[TenantRecord], frozen=True):
+    """Merges the patch (RFC 7396). Refused as ``CreateTenant``, and: unknown tenant, settings too big."""
+
     id: UUID
     patch: TenantPatch
 
 
 class DeleteTenant(Request[None], frozen=True):
+    """Deletes it with all that belongs to it. Refused: unknown tenant, the default one, in use."""
+
     id: UUID
 
 
 class PutModule(Request[Module], frozen=True):
+    """Switches a module, adding it if need be. Refused: unknown tenant."""
+
     tenant_id: UUID
     slug: str
     state: ModuleState
 
 
 class PutLocale(Request[TenantLocale], frozen=True):
+    """Adds or replaces a locale; a default one takes the default from the others. Refused: unknown tenant."""
+
     tenant_id: UUID
     locale: str
     state: LocaleState

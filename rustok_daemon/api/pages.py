@@ -42,6 +42,7 @@ def page(found: Sequence[ItemT], limit: int, key: Callable[[ItemT], Any]) -> Pag
 
 
 def encode_cursor(position: Any) -> str:
+    """What ``decode_cursor`` reads back; opaque to clients."""
     return base64.urlsafe_b64encode(msgspec.json.encode(position)).rstrip(b"=").decode("ascii")
 
 

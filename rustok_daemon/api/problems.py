@@ -90,6 +90,7 @@ def internal(request_id: str) -> Problem:
 
 
 def encode(problem: Problem, request_id: str) -> bytes:
+    """RFC 9457, section 3; the problem's own members cannot replace the standard ones."""
     members: dict[str, Any] = {
         "type": URN + problem.name,
         "title": problem.name.replace("-", " ").capitalize(),

@@ -31,6 +31,7 @@ async def send_result(send: Send, result: Any, status: int, *, silent: bool) -> 
 
 
 async def send_problem(send: Send, problem: Problem, request_id: str) -> None:
+    """A problem as RFC 9457 has it."""
     body = problems.encode(problem, request_id)
     await send_whole(send, problem.status, problems.CONTENT_TYPE, body, problem.headers.items())
 

@@ -149,6 +149,7 @@ class ChunkedBody:
 
 
 def too_large(limit: int) -> Refused:
+    """413, naming the limit."""
     return Refused(413, "body-too-large", f"the body is larger than {limit} bytes")
 
 

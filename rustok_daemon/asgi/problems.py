@@ -36,14 +36,17 @@ def failed() -> Refused:
 
 
 def too_slow() -> Refused:
+    """408: the client did not send in time."""
     return Refused(408, "request-timeout", "the request did not arrive in time")
 
 
 def incomplete() -> Refused:
+    """400: the client ended in the middle."""
     return Refused(400, "bad-request", "the request ended early")
 
 
 def full() -> Refused:
+    """503: as many connections as may are open."""
     return Refused(
         503, "too-many-connections", "the server has no room for more connections", ((b"retry-after", b"1"),)
     )

@@ -26,6 +26,7 @@ def directory() -> Path:
 
 @cache
 def program(name: str) -> str:
+    """The path of one of the wheel's programs."""
     return str(directory() / name)
 
 

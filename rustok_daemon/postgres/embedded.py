@@ -34,6 +34,8 @@ _SETTINGS = {
 
 
 class EmbeddedPostgresSettings(msgspec.Struct, frozen=True):
+    """What the actor takes out of ``[daemon]``."""
+
     data_dir: Path
 
 

@@ -83,6 +83,7 @@ async def migrate(connection: Any, migrations: Sequence[Migration]) -> list[str]
 
 
 async def status(connection: Any, migrations: Sequence[Migration]) -> list[MigrationStatus]:
+    """Every step and whether it was taken; changes nothing, also where we never were."""
     with translated():
         applied = await _applied(connection) if await connection.fetchval(OURS) else set()
     return [MigrationStatus(step.id, step.id in applied) for step in sorted(migrations, key=lambda step: step.id)]

@@ -28,6 +28,8 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Migrations(msgspec.Struct, frozen=True):
+    """All steps of the schema, in order."""
+
     items: list[MigrationStatus]
 
 

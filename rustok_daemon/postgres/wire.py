@@ -226,6 +226,7 @@ def translated() -> Iterator[None]:
 
 
 def as_ours(error: BaseException) -> Exception:
+    """What this room raises for an exception of asyncpg's."""
     if isinstance(error, asyncpg.QueryCanceledError):
         return DatabaseUnavailable("the statement took longer than database.statement_timeout")
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _LOST):

@@ -34,6 +34,8 @@ _PROBE_WITHIN = 1.0
 
 
 class EmbeddedRedisSettings(msgspec.Struct, frozen=True):
+    """What the actor takes out of ``[daemon]``."""
+
     data_dir: Path
 
 

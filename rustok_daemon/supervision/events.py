@@ -22,6 +22,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChildStarted(Event, frozen=True, kw_only=True):
+    """It is ready, ``seconds`` after its start."""
+
     name = "child_started"
     seconds: float
 
@@ -30,6 +32,8 @@ class ChildStarted(Event, frozen=True, kw_only=True):
 
 
 class ChildStopped(Event, frozen=True, kw_only=True):
+    """It ended because it was told to."""
+
     name = "child_stopped"
 
     def text(self) -> str:
@@ -46,6 +50,8 @@ class ChildEnded(Event, frozen=True, kw_only=True):
 
 
 class ChildFailed(Event, frozen=True, kw_only=True):
+    """It ended by an error, perhaps before it was ready."""
+
     name = "child_failed"
     level = "error"
     error: str
@@ -57,6 +63,8 @@ class ChildFailed(Event, frozen=True, kw_only=True):
 
 
 class RestartPlanned(Event, frozen=True, kw_only=True):
+    """It starts again in ``delay`` seconds, as the ``restarts``-th of ``intensity`` in ``period`` seconds."""
+
     name = "restart_planned"
     level = "warning"
     delay: float
@@ -72,6 +80,8 @@ class RestartPlanned(Event, frozen=True, kw_only=True):
 
 
 class SupervisorGaveUp(Event, frozen=True, kw_only=True):
+    """The supervisor ends, and its own supervisor's rules apply."""
+
     name = "supervisor_gave_up"
     level = "error"
     child: str
@@ -83,6 +93,8 @@ class SupervisorGaveUp(Event, frozen=True, kw_only=True):
 
 
 class ChildAbandoned(Event, frozen=True, kw_only=True):
+    """It did not end within its budget: fenced, and the daemon leaves with 5 in the end."""
+
     name = "child_abandoned"
     level = "error"
     seconds: float
@@ -105,6 +117,8 @@ class StopFailed(Event, frozen=True, kw_only=True):
 
 
 class DeadLetter(Event, frozen=True, kw_only=True):
+    """A message that nobody took."""
+
     name = "dead_letter"
     level = "warning"
     message: str
